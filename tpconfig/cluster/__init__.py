@@ -1,0 +1,1 @@
+"""The only user of Kubernetes: looks, waits and carries out the plan's cluster actions."""

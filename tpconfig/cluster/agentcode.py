@@ -1,0 +1,66 @@
+"""The agent's own code, as it travels with the Pod: a zip in the container's ``args``.
+
+No further object and no further permission is needed, any image with Python 3.11 will do, and
+client and agent are always the same version. The file system of the Pod may be read-only and its
+user unknown, so the modules are imported from memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import zipfile
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+LIMIT_BYTES = 100 * 1024
+"""Below the kernel's limit for one argument (128 KiB) with room to spare."""
+
+BOOTSTRAP = """\
+import base64,importlib.abc,importlib.util,io,sys,zipfile
+Z=zipfile.ZipFile(io.BytesIO(base64.b64decode(sys.argv[1])))
+N=set(Z.namelist())
+class F(importlib.abc.MetaPathFinder,importlib.abc.Loader):
+ def find_spec(s,n,p=None,t=None):
+  f=n.replace('.','/')
+  for q,k in((f+'/__init__.py',True),(f+'.py',False)):
+   if q in N:
+    m=importlib.util.spec_from_loader(n,s,origin=q,is_package=k)
+    return m
+ def exec_module(s,m):
+  exec(compile(Z.read(m.__spec__.origin),m.__spec__.origin,'exec'),m.__dict__)
+sys.meta_path.insert(0,F())
+from tpconfig.agent.main import main
+sys.exit(main())
+"""
+
+_PARTS = ("agent", "mux")
+_FILES = ("__init__.py", "names.py")
+
+
+@functools.cache
+def packed() -> str:
+    """Return the zip of ``tpconfig.agent`` and what it imports, as base64.
+
+    The same sources give the same text, so that it can be compared and hashed.
+    """
+    root = resources.files("tpconfig")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in sorted(_sources(root)):
+            entry = zipfile.ZipInfo(f"tpconfig/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+    text = base64.b64encode(out.getvalue()).decode()
+    assert len(text) < LIMIT_BYTES, f"the agent's code is {len(text)} bytes"
+    return text
+
+
+def _sources(root: Traversable) -> list[tuple[str, bytes]]:
+    found = [(name, root.joinpath(name).read_bytes()) for name in _FILES]
+    for part in _PARTS:
+        for entry in root.joinpath(part).iterdir():
+            if entry.name.endswith(".py"):
+                found.append((f"{part}/{entry.name}", entry.read_bytes()))
+    return found

@@ -1,0 +1,229 @@
+"""What a session creates: Lease, Secret and agent Pod, as plain dictionaries.
+
+The agent's Pod is the workload's own pod template with only the chosen container changed.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tpconfig import names
+from tpconfig.model.desired import AgentImage
+
+UNPRIVILEGED_PORT_SYSCTL = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
+FALLBACK_UID = 65532
+
+_CHANGED_IN_CONTAINER = (
+    "livenessProbe",
+    "startupProbe",
+    "readinessProbe",
+    "lifecycle",
+    "workingDir",
+    "stdin",
+    "stdinOnce",
+    "tty",
+    "resizePolicy",
+    "terminationMessagePath",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionObjects:
+    """What the objects of one session in one namespace have in common."""
+
+    session: str
+    namespace: str
+    lease_uid: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the session's Lease and Secret."""
+        return f"{names.PREFIX}-{self.session}"
+
+    def owner(self) -> dict[str, Any]:
+        """Return the reference that makes an object go when the Lease goes.
+
+        Not a controller: a Lease as controller breaks PodDisruptionBudgets, which look for a
+        scale subresource there.
+        """
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "name": self.name,
+            "uid": self.lease_uid,
+            "controller": False,
+            "blockOwnerDeletion": False,
+        }
+
+    def labels(self, role: str) -> dict[str, str]:
+        """Return the labels that everything of ours carries."""
+        return {names.LABEL_SESSION: self.session, names.LABEL_ROLE: role}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """What an agent Pod is built from, beside the workload's template."""
+
+    pod: str
+    workload: str
+    target: str
+    container: str
+    built_from: str
+    image: AgentImage
+    version: str
+    code: tuple[str, str]
+    low_ports: bool = False
+    running_uid: int | None = None
+
+
+def lease(
+    common: SessionObjects, *, holder: str, ttl_s: float, now: str, notes: Mapping[str, str]
+) -> dict[str, Any]:
+    """Build the Lease; ``now`` is the server's time in RFC 3339 with microseconds."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": common.name,
+            "namespace": common.namespace,
+            "labels": common.labels("lease"),
+            "annotations": dict(notes),
+        },
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": max(1, round(ttl_s)),
+            "acquireTime": now,
+            "renewTime": now,
+        },
+    }
+
+
+def secret(common: SessionObjects, value: str) -> dict[str, Any]:
+    """Build the Secret that both ends of every link of the session prove."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {
+            "name": common.name,
+            "namespace": common.namespace,
+            "labels": common.labels("secret"),
+            "ownerReferences": [common.owner()],
+        },
+        "stringData": {"secret": value},
+    }
+
+
+def agent_pod(
+    template: Mapping[str, Any], common: SessionObjects, spec: AgentSpec
+) -> dict[str, Any]:
+    """Build the agent's Pod from a workload's ``spec.template``."""
+    pod_spec = copy.deepcopy(dict(template["spec"]))
+    containers = pod_spec["containers"]
+    index = next(i for i, one in enumerate(containers) if one["name"] == spec.container)
+    ports = agent_ports(pod_spec)
+    containers[index] = _agent_container(containers[index], common, spec, ports)
+    _adapt_security(pod_spec, containers[index], spec)
+    if spec.image.pull_secrets:
+        known = pod_spec.setdefault("imagePullSecrets", [])
+        have = {one["name"] for one in known}
+        known += [{"name": name} for name in spec.image.pull_secrets if name not in have]
+    meta = template.get("metadata") or {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": spec.pod,
+            "namespace": common.namespace,
+            "labels": {**(meta.get("labels") or {}), **common.labels("agent")},
+            "annotations": {
+                **(meta.get("annotations") or {}),
+                names.ANNOTATION_TEMPLATE: spec.built_from,
+                names.ANNOTATION_WORKLOAD: spec.workload,
+                names.ANNOTATION_TARGET: spec.target,
+            },
+            "ownerReferences": [common.owner()],
+        },
+        "spec": pod_spec,
+    }
+
+
+def agent_ports(pod_spec: Mapping[str, Any]) -> tuple[int, int]:
+    """Choose the agent's link and probe ports past what the Pod declares for itself."""
+    taken = {
+        port.get("containerPort")
+        for one in [*pod_spec.get("containers", ()), *pod_spec.get("initContainers", ())]
+        for port in one.get("ports") or ()
+    }
+    link = names.LINK_PORT
+    while {link, link + 1} & taken:
+        link += 2
+    return link, link + names.PROBE_PORT - names.LINK_PORT
+
+
+def template_hash(template: Mapping[str, Any]) -> str:
+    """Return a digest of a pod template; it changes when the agent must be cloned anew."""
+    text = json.dumps(template, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _agent_container(
+    original: Mapping[str, Any], common: SessionObjects, spec: AgentSpec, ports: tuple[int, int]
+) -> dict[str, Any]:
+    link_port, probe_port = ports
+    bootstrap, packed = spec.code
+    settings = {
+        "session": common.session,
+        "version": spec.version,
+        "link_port": link_port,
+        "probe_port": probe_port,
+    }
+    ours = {names.ENV_AGENT, names.ENV_SECRET}
+    container = {key: value for key, value in original.items() if key not in _CHANGED_IN_CONTAINER}
+    container |= {
+        "image": spec.image.name,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [spec.image.python, "-I", "-c", bootstrap],
+        "args": [packed],
+        "env": [
+            *(entry for entry in original.get("env") or () if entry["name"] not in ours),
+            {"name": names.ENV_AGENT, "value": json.dumps(settings, separators=(",", ":"))},
+            {
+                "name": names.ENV_SECRET,
+                "valueFrom": {"secretKeyRef": {"name": common.name, "key": "secret"}},
+            },
+        ],
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+        "readinessProbe": {
+            "httpGet": {"path": names.PROBE_PATH, "port": probe_port},
+            "periodSeconds": 1,
+            "timeoutSeconds": 30,
+            "successThreshold": 1,
+            "failureThreshold": 1,
+        },
+    }
+    return container
+
+
+def _adapt_security(pod_spec: dict[str, Any], container: dict[str, Any], spec: AgentSpec) -> None:
+    """Keep the Pod's security settings; add only what the agent cannot run without.
+
+    ``runAsNonRoot`` without a uid relies on the image's own ``USER``, which ours does not have.
+    Ports below 1024 need a sysctl that Kubernetes counts as safe, also under ``restricted``.
+    """
+    pod_security = pod_spec.get("securityContext") or {}
+    own = container.get("securityContext") or {}
+    non_root = own.get("runAsNonRoot", pod_security.get("runAsNonRoot"))
+    if non_root and own.get("runAsUser", pod_security.get("runAsUser")) is None:
+        uid = spec.running_uid if spec.running_uid else FALLBACK_UID
+        container["securityContext"] = {**own, "runAsUser": uid}
+    if spec.low_ports and not pod_spec.get("hostNetwork"):
+        sysctls = list(pod_security.get("sysctls") or ())
+        if all(one["name"] != UNPRIVILEGED_PORT_SYSCTL["name"] for one in sysctls):
+            sysctls.append(UNPRIVILEGED_PORT_SYSCTL)
+        pod_spec["securityContext"] = {**pod_security, "sysctls": sysctls}

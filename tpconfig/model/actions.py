@@ -1,0 +1,200 @@
+"""What can be done: a closed union of values, carried out by the two ``apply`` modules alone.
+
+Adding one makes ``assert_never`` name every place that must learn it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tpconfig.model.observed import Claim
+from tpconfig.model.target import PortPair, Target
+from tpconfig.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What an action is for, in the user's words, and the line that asked for it."""
+
+    text: str
+    source: Source | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Write the session's Lease, and the Secret that it owns, into a namespace."""
+
+    namespace: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTarget:
+    """Mark the target as ours, the way back in the same request."""
+
+    target: Target
+    workload: str
+    replicas: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAgent:
+    """Create the agent's Pod beside the original: its template, one container changed."""
+
+    target: Target
+    workload: str
+    container: str
+    pod: str
+    built_from: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Have a link to the agent, and exactly these ports of the Pod arrive here."""
+
+    namespace: str
+    workload: str
+    pod: str
+    ports: tuple[PortPair, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Make the Pod's names and environment the workload's here, and write the exports."""
+
+    workload: str
+    fingerprint: str
+    exports: tuple[str, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StartProcess:
+    """Start the workload's command and wait until it is ready."""
+
+    workload: str
+    fingerprint: str
+    argv: tuple[str, ...]
+    after: tuple[str, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTraffic:
+    """Make the agent Ready and wait until every EndpointSlice shows it."""
+
+    target: Target
+    workload: str
+    pod: str
+    services: tuple[str, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StopOriginal:
+    """Scale the target to nothing; the way back is on it already."""
+
+    target: Target
+    replicas: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StartOriginal:
+    """Send the value that was recorded when the target was claimed, and wait for its Pods."""
+
+    target: Target
+    claim: Claim
+    services: tuple[str, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTraffic:
+    """Make the agent not Ready, and go on answering until every node has noticed."""
+
+    workload: str
+    pod: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StopProcess:
+    """Stop the workload's command."""
+
+    workload: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Close the workload's link, network namespace and exports."""
+
+    workload: str
+    pod: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAgent:
+    """Delete an agent's Pod."""
+
+    namespace: str
+    pod: str
+    workload: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseTarget:
+    """Take the journal off the target and give the ownership of its fields back."""
+
+    target: Target
+    claim: Claim
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    """Delete a session's Lease, and what it owns with it."""
+
+    namespace: str
+    session: str
+    reason: Reason
+
+
+Action = (
+    OpenSession
+    | ClaimTarget
+    | CreateAgent
+    | Connect
+    | HandOver
+    | StartProcess
+    | OpenTraffic
+    | StopOriginal
+    | StartOriginal
+    | CloseTraffic
+    | StopProcess
+    | Disconnect
+    | DeleteAgent
+    | ReleaseTarget
+    | CloseSession
+)
+
+ClusterAction = (
+    OpenSession
+    | ClaimTarget
+    | CreateAgent
+    | StopOriginal
+    | StartOriginal
+    | DeleteAgent
+    | ReleaseTarget
+    | CloseSession
+)
+
+MachineAction = (
+    Connect | HandOver | StartProcess | OpenTraffic | CloseTraffic | StopProcess | Disconnect
+)

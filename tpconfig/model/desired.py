@@ -1,0 +1,108 @@
+"""The wish: what the file asks for, resolved as far as the file alone can tell.
+
+``Desired()`` without workloads is the wish of ``tp down``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tpconfig.model.target import Target
+from tpconfig.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class AgentImage:
+    """The image that the agent runs in, and the absolute path of its Python."""
+
+    name: str = "python:3.13-slim"
+    python: str = "/usr/local/bin/python3"
+    pull_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expose:
+    """One entry of ``expose``; ``cluster`` is a port of the container, by number or name."""
+
+    local: int
+    cluster: int | str
+    protocol: str = "tcp"
+    source: Source | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file that the environment is written to; ``path`` is absolute."""
+
+    path: str
+    format: str = "dotenv"
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentWish:
+    """What the file adds to and takes from the Pod's environment; ``unset`` holds globs."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    unset: tuple[str, ...] = ()
+    exports: tuple[Export, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The local process; ``cwd`` is absolute."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    ready_timeout_s: float = 60.0
+    stop_signal: str = "SIGTERM"
+    stop_timeout_s: float = 10.0
+    depends_on: tuple[str, ...] = ()
+    source: Source | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """Which destinations leave from this machine (host globs, CIDRs, ``:port``)."""
+
+    default: str = "pod"
+    machine: tuple[str, ...] = ()
+    pod: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One entry of ``workloads``; ``exposes`` of ``None`` means: what the Services send there."""
+
+    name: str
+    target: Target
+    container: str | None = None
+    mode: str = "swap"
+    exposes: tuple[Expose, ...] | None = None
+    env: EnvironmentWish = EnvironmentWish()
+    run: Run | None = None
+    source: Source | None = field(default=None, compare=False)
+    target_source: Source | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWish:
+    """Who a session is and how long the cluster keeps its changes without hearing of it."""
+
+    name: str
+    ttl_s: float = 60.0
+    file: str = ""
+    image: AgentImage = AgentImage()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Everything that one ``tp up`` asks for.
+
+    ``now`` moves the traffic of workloads without ``run`` before anybody listens.
+    """
+
+    workloads: tuple[Workload, ...] = ()
+    method: str = "auto"
+    outbound: Outbound = Outbound()
+    now: bool = False

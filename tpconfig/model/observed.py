@@ -1,0 +1,193 @@
+"""What is there: facts about the cluster and about this machine, as one moment showed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tpconfig.model.target import PortPair, Target
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPort:
+    """A port that a container declares."""
+
+    number: int
+    name: str | None = None
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """One container of a pod template."""
+
+    name: str
+    ports: tuple[NamedPort, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """``number`` of a Service goes to ``target``, a port of the Pod by number or name."""
+
+    number: int
+    target: int | str
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """A Service whose selector matches the workload's Pods."""
+
+    name: str
+    ports: tuple[ServicePort, ...] = ()
+    publishes_unready: bool = False
+    local_traffic_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The journal that a session left on an object: whose it is and the way back."""
+
+    session: str
+    restore: str
+    was: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadFacts:
+    """A workload of the cluster. ``manifest`` is the object as the API server gave it."""
+
+    target: Target
+    replicas: int
+    ready_replicas: int
+    containers: tuple[ContainerFacts, ...]
+    services: tuple[ServiceFacts, ...] = ()
+    default_container: str | None = None
+    template_hash: str = ""
+    claim: Claim | None = None
+    controller: str | None = None
+    running_uid: int | None = None
+    manifest: Manifest = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """An agent Pod."""
+
+    name: str
+    namespace: str
+    session: str
+    workload: str
+    built_from: str
+    target: Target | None = None
+    ready: bool = False
+    terminating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseFacts:
+    """A session's Lease; ``age_s`` is the time since the last renewal, by the server's clock."""
+
+    namespace: str
+    session: str
+    uid: str
+    holder: str
+    user: str
+    file_name: str
+    ttl_s: float
+    age_s: float
+    since: str = ""
+    file: str = ""
+    ended: str | None = None
+    has_secret: bool = True
+
+    @property
+    def expired(self) -> bool:
+        """Whether nobody has renewed it for longer than it lasts."""
+        return self.age_s > self.ttl_s
+
+
+@dataclass(frozen=True, slots=True)
+class HostedFacts:
+    """What this machine does for one workload of the session right now.
+
+    ``ports``, ``process``, ``handed_over`` are what the link, the process and the environment
+    were made from, so that a difference to the wish shows.
+    """
+
+    workload: str
+    agent: str
+    ports: tuple[PortPair, ...] = ()
+    handed_over: str | None = None
+    process: str | None = None
+    serving: bool = False
+    listening: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """This machine: what is hosted, which methods work and which commands exist."""
+
+    hosted: tuple[HostedFacts, ...] = ()
+    method: str = "namespace"
+    method_problem: tuple[str, str] | None = None
+    missing_commands: frozenset[str] = frozenset()
+    ports_in_use: tuple[tuple[int, str, str], ...] = ()
+
+    def holder_of(self, port: int, protocol: str) -> str | None:
+        """Return who listens on a port of this machine (``node, pid 4711``)."""
+        for number, kind, holder in self.ports_in_use:
+            if (number, kind) == (port, protocol):
+                return holder
+        return None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Permission:
+    """One verb on one resource; ``subresource`` is a field of its own, as in RBAC requests."""
+
+    namespace: str
+    group: str
+    resource: str
+    verb: str
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{self.verb} {name}{'/' + self.subresource if self.subresource else ''}"
+
+    @property
+    def check(self) -> str:
+        """The kubectl command that asks the same question."""
+        name = f"{self.resource}.{self.group}" if self.group else self.resource
+        subresource = f" --subresource={self.subresource}" if self.subresource else ""
+        return f"kubectl auth can-i {self.verb} {name}{subresource} -n {self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A target that does not exist, with what exists beside it."""
+
+    target: Target
+    others: tuple[str, ...] = ()
+    namespace_exists: bool = True
+    namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One moment of cluster and machine, as far as a session needs to know them.
+
+    ``workloads`` also holds what carries a session's label without being asked for any more.
+    """
+
+    session: str
+    workloads: tuple[WorkloadFacts, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    agents: tuple[AgentFacts, ...] = ()
+    leases: tuple[LeaseFacts, ...] = ()
+    denied: tuple[Permission, ...] = ()
+    machine: MachineFacts = MachineFacts()

@@ -1,0 +1,74 @@
+"""Every label, annotation, port, environment variable and prefix that ``tp`` uses, in one place.
+
+This module travels into the Pod with the agent, so it imports nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DOMAIN: Final = "tpconfig.dev"
+
+LABEL_SESSION: Final = f"{DOMAIN}/session"
+"""On everything that a session changed or created: the session's id."""
+
+LABEL_ROLE: Final = f"{DOMAIN}/role"
+"""On what a session created: ``lease``, ``secret``, ``agent``, ``janitor``."""
+
+ANNOTATION_RESTORE: Final = f"{DOMAIN}/restore"
+"""On a changed object: the JSON merge patch that puts it back."""
+
+ANNOTATION_WAS: Final = f"{DOMAIN}/was"
+"""On a changed object: how many of its Pods were ready, and who owned the changed field."""
+
+ANNOTATION_HELD_BY: Final = f"{DOMAIN}/held-by"
+"""On a changed object, for colleagues: who holds it, since when, how to end it."""
+
+ANNOTATION_ENDED: Final = f"{DOMAIN}/ended"
+"""On a Lease: ``{"by": …, "why": …}``, written before an end is carried out."""
+
+ANNOTATION_NAME: Final = f"{DOMAIN}/name"
+"""On a Lease: the file's ``name:``."""
+
+ANNOTATION_USER: Final = f"{DOMAIN}/user"
+"""On a Lease: the API user (SelfSubjectReview) that owns the session."""
+
+ANNOTATION_FILE: Final = f"{DOMAIN}/file"
+"""On a Lease: the path of the file, for people."""
+
+ANNOTATION_TOUCHED: Final = f"{DOMAIN}/touched"
+"""On a Lease: a JSON list of the objects that the session changes, for the janitor."""
+
+ANNOTATION_TEMPLATE: Final = f"{DOMAIN}/template"
+"""On an agent Pod: the hash of everything it was built from."""
+
+ANNOTATION_TARGET: Final = f"{DOMAIN}/target"
+"""On an agent Pod: the object whose template it was built from (``deployment/x``)."""
+
+ANNOTATION_WORKLOAD: Final = f"{DOMAIN}/workload"
+"""On an agent Pod: the workload's name in the file."""
+
+FIELD_MANAGER: Final = "tp"
+
+PREFIX: Final = "tp"
+"""First word of the name of everything that a session creates."""
+
+LINK_PORT: Final = 17600
+"""The agent's port for the link, on the Pod's loopback; moved up past what the Pod declares."""
+
+PROBE_PORT: Final = 17601
+"""The agent's port for the kubelet's readiness probe, on every address of the Pod."""
+
+PROBE_PATH: Final = "/ready"
+
+PROBE_HOLD_S: Final = 20.0
+"""Seconds that the agent holds a probe before it repeats the state it has."""
+
+ENV_AGENT: Final = "TPCONFIG_AGENT"
+"""The agent's settings, one JSON object."""
+
+ENV_SECRET: Final = "TPCONFIG_SECRET"
+"""The session's secret; removed from the environment that is handed over."""
+
+RESOLVER_ADDRESS: Final = "198.18.0.53"
+"""The nameserver in a workload's own ``resolv.conf``: RFC 2544 space, which no network routes."""

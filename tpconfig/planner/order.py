@@ -1,0 +1,103 @@
+"""What must be finished before what: one place, for plans that build up and that take down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from tpconfig.model import actions as a
+from tpconfig.model.actions import Action
+
+
+def needs(action: Action, others: Sequence[Action]) -> frozenset[int]:
+    """Return the indices in ``others`` of what must be finished before ``action`` may start."""
+    return frozenset(
+        index
+        for index, other in enumerate(others)
+        if other is not action and _comes_first(other, action)
+    )
+
+
+def sort(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """Return the actions in an order in which they could be carried out one by one.
+
+    The order is stable: independent actions stay as they were given.
+    """
+    left = list(actions)
+    done: list[Action] = []
+    while left:
+        ready = next((act for act in left if not needs(act, left)), None)
+        assert ready is not None, "the actions wait for each other"
+        left.remove(ready)
+        done.append(ready)
+    return tuple(done)
+
+
+def _comes_first(other: Action, action: Action) -> bool:
+    """Tell whether ``other`` must be finished before ``action`` starts."""
+    match action:
+        case a.OpenSession(namespace=namespace):
+            return isinstance(other, a.CloseSession) and other.namespace == namespace
+        case a.ClaimTarget(target=target):
+            return isinstance(other, a.OpenSession) and other.namespace == target.namespace
+        case a.CreateAgent(target=target, workload=workload):
+            return _prepares_agent(other, target, workload)
+        case a.Connect(workload=workload):
+            return isinstance(other, a.CreateAgent) and other.workload == workload
+        case a.HandOver(workload=workload):
+            return isinstance(other, a.Connect | a.StopProcess) and other.workload == workload
+        case a.StartProcess(workload=workload, after=after):
+            if isinstance(other, a.StartProcess):
+                return other.workload in after
+            before = a.HandOver | a.Connect | a.StopProcess
+            return isinstance(other, before) and other.workload == workload
+        case a.OpenTraffic(workload=workload):
+            builds = a.Connect | a.HandOver | a.StartProcess
+            return isinstance(other, builds) and other.workload == workload
+        case a.StopOriginal(target=target):
+            return isinstance(other, a.OpenTraffic | a.ClaimTarget) and other.target == target
+        case a.StartOriginal():
+            return False
+        case a.CloseTraffic():
+            return isinstance(other, a.StartOriginal)
+        case a.StopProcess(workload=workload):
+            return isinstance(other, a.CloseTraffic) and other.workload == workload
+        case a.Disconnect(workload=workload):
+            stops = a.CloseTraffic | a.StopProcess
+            return isinstance(other, stops) and other.workload == workload
+        case a.DeleteAgent(workload=workload):
+            return _leaves_agent(other, workload)
+        case a.ReleaseTarget(target=target):
+            if isinstance(other, a.StartOriginal):
+                return other.target == target
+            return isinstance(other, a.DeleteAgent) and other.namespace == target.namespace
+        case a.CloseSession(namespace=namespace):
+            return _empties(other, namespace)
+        case _:
+            assert_never(action)
+
+
+def _prepares_agent(other: Action, target: object, workload: str) -> bool:
+    if isinstance(other, a.ClaimTarget):
+        return other.target == target
+    return isinstance(other, a.Disconnect) and other.workload == workload
+
+
+def _leaves_agent(other: Action, workload: str) -> bool:
+    """An agent goes when the original is back, or when another agent has taken its place."""
+    if isinstance(other, a.StartOriginal):
+        return True
+    ends = a.CloseTraffic | a.StopProcess | a.Disconnect | a.OpenTraffic | a.Connect
+    return isinstance(other, ends) and other.workload == workload
+
+
+def _empties(other: Action, namespace: str) -> bool:
+    match other:
+        case a.ReleaseTarget(target=target):
+            return target.namespace == namespace
+        case a.DeleteAgent(namespace=where):
+            return where == namespace
+        case a.Disconnect():
+            return True
+        case _:
+            return False

@@ -1,0 +1,97 @@
+"""The verbs that a session needs, known before anything is touched.
+
+``needed`` is what a plan's actions use; ``tp plan`` prints it and the API server's authorizer is
+asked for each (SelfSubjectAccessReview).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from tpconfig.model import actions as a
+from tpconfig.model.actions import Action
+from tpconfig.model.observed import Permission
+
+
+def observing(namespace: str) -> tuple[Permission, ...]:
+    """Return what looking at a namespace takes."""
+    return (
+        Permission(namespace, "apps", "deployments", "get"),
+        Permission(namespace, "apps", "deployments", "list"),
+        Permission(namespace, "", "services", "list"),
+        Permission(namespace, "", "pods", "list"),
+        Permission(namespace, "coordination.k8s.io", "leases", "list"),
+    )
+
+
+def needed(actions: Sequence[Action]) -> tuple[Permission, ...]:
+    """Return every verb that carrying the actions out takes, sorted, each once."""
+    return tuple(sorted({permission for act in actions for permission in _needs(act)}))
+
+
+def session_verbs(namespace: str) -> tuple[Permission, ...]:
+    """Return everything that a whole session in a namespace may ever need."""
+    return tuple(
+        sorted(
+            {
+                *observing(namespace),
+                *_lease(namespace),
+                *_agent(namespace),
+                *_swap(namespace),
+                *_link(namespace),
+                *_traffic(namespace),
+            }
+        )
+    )
+
+
+def _needs(action: Action) -> tuple[Permission, ...]:
+    match action:
+        case a.OpenSession(namespace=namespace) | a.CloseSession(namespace=namespace):
+            return _lease(namespace)
+        case a.ClaimTarget(target=t) | a.StopOriginal(target=t) | a.ReleaseTarget(target=t):
+            return _swap(t.namespace)
+        case a.StartOriginal(target=t):
+            return (*_swap(t.namespace), *_traffic(t.namespace))
+        case a.CreateAgent(target=t):
+            return _agent(t.namespace)
+        case a.DeleteAgent(namespace=namespace):
+            return (Permission(namespace, "", "pods", "delete"),)
+        case a.Connect(namespace=namespace):
+            return _link(namespace)
+        case a.OpenTraffic(target=t):
+            return _traffic(t.namespace)
+        case a.HandOver() | a.StartProcess() | a.StopProcess() | a.CloseTraffic() | a.Disconnect():
+            return ()
+        case _:
+            assert_never(action)
+
+
+def _verbs(namespace: str, group: str, resource: str, *verbs: str) -> tuple[Permission, ...]:
+    name, _, subresource = resource.partition("/")
+    return tuple(Permission(namespace, group, name, verb, subresource) for verb in verbs)
+
+
+def _lease(namespace: str) -> tuple[Permission, ...]:
+    lease = ("create", "delete", "get", "list", "patch", "watch")
+    return (
+        *_verbs(namespace, "coordination.k8s.io", "leases", *lease),
+        *_verbs(namespace, "", "secrets", "create", "delete", "get"),
+    )
+
+
+def _agent(namespace: str) -> tuple[Permission, ...]:
+    return _verbs(namespace, "", "pods", "create", "delete", "get", "list", "watch")
+
+
+def _swap(namespace: str) -> tuple[Permission, ...]:
+    return _verbs(namespace, "apps", "deployments", "get", "list", "patch", "watch")
+
+
+def _link(namespace: str) -> tuple[Permission, ...]:
+    return _verbs(namespace, "", "pods/portforward", "create", "get")
+
+
+def _traffic(namespace: str) -> tuple[Permission, ...]:
+    return _verbs(namespace, "discovery.k8s.io", "endpointslices", "list", "watch")

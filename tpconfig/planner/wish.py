@@ -1,0 +1,187 @@
+"""One workload of the file held against what the cluster has: container, ports, names.
+
+What comes out is all that ``diff`` needs to decide; what is wrong comes out as blockers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from tpconfig import names
+from tpconfig.errors import Problem
+from tpconfig.model.desired import AgentImage, Desired, Run, Workload
+from tpconfig.model.observed import ContainerFacts, LeaseFacts, Missing, Observed, WorkloadFacts
+from tpconfig.model.plan import Blocker, Fault, Notice
+from tpconfig.model.target import PortPair
+from tpconfig.planner import ports, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedWorkload:
+    """A workload whose target, container and ports exist."""
+
+    workload: Workload
+    facts: WorkloadFacts
+    container: ContainerFacts
+    pairs: tuple[PortPair, ...]
+    built_from: str
+    handed_over: str
+    process: str | None
+    notices: tuple[Notice, ...] = ()
+
+
+def resolve(
+    workload: Workload, desired: Desired, observed: Observed, image: AgentImage
+) -> ResolvedWorkload | list[Blocker]:
+    """Hold one workload against the cluster; everything that is wrong with it at once."""
+    facts = next((f for f in observed.workloads if f.target == workload.target), None)
+    if facts is None:
+        return [_missing(workload, observed)]
+    if blocker := _foreign(workload, facts, observed):
+        return [blocker]
+    container = choose_container(workload, facts)
+    if isinstance(container, Problem):
+        return [Blocker(Fault.USAGE, container)]
+    resolved = ports.resolve(workload, container, facts.services)
+    if resolved.problems:
+        return [Blocker(Fault.USAGE, problem) for problem in resolved.problems]
+    privileged = any(pair.pod.number < 1024 for pair in resolved.pairs)
+    return ResolvedWorkload(
+        workload=workload,
+        facts=facts,
+        container=container,
+        pairs=resolved.pairs,
+        built_from=fingerprint(
+            facts.template_hash, container.name, image, privileged, observed.session
+        ),
+        handed_over=fingerprint(workload.env, desired.method, desired.outbound),
+        process=fingerprint(_without_places(workload.run), workload.env) if workload.run else None,
+        notices=resolved.notices + _service_notices(facts, workload),
+    )
+
+
+def choose_container(workload: Workload, facts: WorkloadFacts) -> ContainerFacts | Problem:
+    """Choose the named container, the only one, or the only one that a Service points to."""
+    by_name = {container.name: container for container in facts.containers}
+    if workload.container is not None:
+        if workload.container in by_name:
+            return by_name[workload.container]
+        return Problem(
+            "TP304",
+            f"{facts.target} has no container `{workload.container}`",
+            workload.target_source,
+            hint=suggest.did_you_mean(workload.container, by_name),
+        )
+    if len(by_name) == 1:
+        return facts.containers[0]
+    if facts.default_container in by_name:
+        return by_name[facts.default_container]
+    served = [c for c in facts.containers if ports.served_ports(c, facts.services) and c.ports]
+    declared = [c for c in served if _declares_served(c, facts)]
+    if len(declared) == 1:
+        return declared[0]
+    return Problem(
+        "TP305",
+        f"{facts.target} has {len(by_name)} containers, and no Service tells which one is meant",
+        workload.target_source,
+        hint=f"write one of {', '.join(f'{facts.target}:{name}' for name in by_name)}",
+    )
+
+
+def agent_name(session: str, workload: str, taken: frozenset[str]) -> str:
+    """Return the first free name for a workload's agent; the same input gives the same name."""
+    stem = f"{names.PREFIX}-{session}-{workload.lower().replace('_', '-').replace('.', '-')}"
+    stem = stem[:52].rstrip("-")
+    number = 0
+    while f"{stem}-{number}" in taken:
+        number += 1
+    return f"{stem}-{number}"
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a short digest of values whose ``repr`` is their content."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def _without_places(run: Run) -> str:
+    """Describe a process without the lines of the file that it was read from."""
+    return repr(replace(run, source=None))
+
+
+def _declares_served(container: ContainerFacts, facts: WorkloadFacts) -> bool:
+    served = ports.served_ports(container, facts.services)
+    return any(p.number == port.number for p in served for port in container.ports)
+
+
+def _missing(workload: Workload, observed: Observed) -> Blocker:
+    target = workload.target
+    missing = next((m for m in observed.missing if m.target == target), Missing(target))
+    if not missing.namespace_exists:
+        problem = Problem(
+            "TP306",
+            f"there is no namespace `{target.namespace}`",
+            workload.target_source,
+            hint=suggest.did_you_mean(target.namespace, missing.namespaces),
+        )
+    else:
+        problem = Problem(
+            "TP307",
+            f"there is no {target.kind} `{target.name}` in namespace {target.namespace}",
+            workload.target_source,
+            hint=suggest.did_you_mean(target.name, missing.others),
+        )
+    return Blocker(Fault.USAGE, problem)
+
+
+def _foreign(workload: Workload, facts: WorkloadFacts, observed: Observed) -> Blocker | None:
+    """Refuse what somebody else holds: another session, or a controller above the workload."""
+    if facts.controller is not None:
+        problem = Problem(
+            "TP308",
+            f"{facts.target} is managed by {facts.controller}, which would undo the swap",
+            workload.target_source,
+            hint="name a workload that no other object owns",
+        )
+        return Blocker(Fault.USAGE, problem)
+    claim = facts.claim
+    if claim is None or claim.session == observed.session:
+        return None
+    lease = next((lease for lease in observed.leases if lease.session == claim.session), None)
+    problem = Problem(
+        "TP309",
+        f"cannot swap {facts.target} in namespace {facts.target.namespace}",
+        workload.target_source,
+        label=_holder(claim.session, lease),
+        hint="ask them to run `tp down`, or wait until their session has ended",
+    )
+    return Blocker(Fault.CONFLICT, problem)
+
+
+def _holder(session: str, lease: LeaseFacts | None) -> str:
+    if lease is None:
+        return f"held by session {session}, which left no lease and may not be restored by you"
+    renewed = f"renewed {max(0, round(lease.age_s))} s ago"
+    return f"held by session {session} of {lease.holder} ({lease.file or 'no file'}), {renewed}"
+
+
+def _service_notices(facts: WorkloadFacts, workload: Workload) -> tuple[Notice, ...]:
+    notices = []
+    for service in facts.services:
+        if service.publishes_unready:
+            notices.append(
+                Notice(
+                    f"service {service.name} publishes Pods that are not ready: callers may reach "
+                    "the agent before your process is",
+                    workload.source,
+                )
+            )
+        if service.local_traffic_only:
+            notices.append(
+                Notice(
+                    f"service {service.name} keeps traffic on its node: only callers on the "
+                    "agent's node come here",
+                    workload.source,
+                )
+            )
+    return tuple(notices)
