@@ -38,21 +38,25 @@ def claim(manifest: Mapping[str, Any], *, session: str, held_by: str) -> dict[st
     }
 
 
-def stop() -> dict[str, Any]:
-    """Build the patch that scales a claimed workload to nothing."""
-    return {"spec": {"replicas": 0}}
+def stop(session: str) -> list[dict[str, Any]]:
+    """Build the JSON patch that scales a workload to nothing, if it is still claimed by us."""
+    return [_still_ours(session), {"op": "replace", "path": "/spec/replicas", "value": 0}]
 
 
-def start(restore: str) -> dict[str, Any]:
-    """Build the patch that brings a claimed workload back, the journal left on it.
+def start(session: str, restore: str) -> list[dict[str, Any]]:
+    """Build the JSON patch that brings a workload back, the journal left on it.
+
+    It does nothing (422) where somebody else has taken the journal off already.
 
     Raises:
         ValueError: the restore annotation is not what a claim writes.
     """
     recorded = json.loads(restore)
-    if not isinstance(recorded, dict) or not isinstance(recorded.get("spec"), dict):
+    spec = recorded.get("spec") if isinstance(recorded, dict) else None
+    if not isinstance(spec, dict) or not spec:
         raise ValueError("the restore annotation is not a patch of a spec")
-    return {"spec": recorded["spec"]}
+    changes = [{"op": "add", "path": f"/spec/{key}", "value": value} for key, value in spec.items()]
+    return [_still_ours(session), *changes]
 
 
 def release(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,6 +74,27 @@ def release(manifest: Mapping[str, Any]) -> dict[str, Any]:
             "managedFields": _given_back(manifest),
         }
     }
+
+
+def recorded_replicas(restore: str) -> int:
+    """Return the replicas that a restore annotation brings back; 1 where it is not readable."""
+    try:
+        return int(json.loads(restore)["spec"]["replicas"])
+    except (ValueError, KeyError, TypeError):
+        return 1
+
+
+def read_was(was: str) -> int:
+    """Return how many Pods were ready when the target was claimed; 0 where nobody knows."""
+    try:
+        return int(json.loads(was).get("ready", 0))
+    except (ValueError, AttributeError, TypeError):
+        return 0
+
+
+def _still_ours(session: str) -> dict[str, Any]:
+    path = "/metadata/labels/" + names.LABEL_SESSION.replace("/", "~1")
+    return {"op": "test", "path": path, "value": session}
 
 
 def _nothing_of_ours() -> dict[str, Any]:

@@ -47,6 +47,7 @@ class CreateAgent:
     container: str
     pod: str
     built_from: str
+    low_ports: bool
     reason: Reason
 
 
@@ -57,6 +58,7 @@ class Connect:
     namespace: str
     workload: str
     pod: str
+    container: str
     ports: tuple[PortPair, ...]
     reason: Reason
 

@@ -5,6 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tpconfig.model.actions import Action
+from tpconfig.model.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is going to be done, and where: context, server, the session's id and its ttl."""
+
+    plan: Plan
+    context: str
+    server: str
+    session: str
+    holder: str
+    ttl_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,8 @@ class SessionEnded:
 
 
 Event = (
-    ActionStarted
+    Planned
+    | ActionStarted
     | ActionWaiting
     | ActionDone
     | ActionFailed

@@ -49,11 +49,16 @@ class ServiceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The journal that a session left on an object: whose it is and the way back."""
+    """The journal that a session left on an object: whose it is and the way back.
+
+    ``restore`` is the annotation's text; ``replicas`` what it brings back; ``ready`` how many Pods
+    were ready when it was written.
+    """
 
     session: str
     restore: str
-    was: str = "{}"
+    replicas: int
+    ready: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,6 @@ class LeaseFacts:
     since: str = ""
     file: str = ""
     ended: str | None = None
-    has_secret: bool = True
 
     @property
     def expired(self) -> bool:

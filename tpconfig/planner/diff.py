@@ -5,14 +5,11 @@ Building up, taking down and following a changed file are the same question with
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-
 from tpconfig.errors import Problem
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action, Reason
 from tpconfig.model.desired import AgentImage, Desired
-from tpconfig.model.observed import AgentFacts, Claim, HostedFacts, Observed, WorkloadFacts
+from tpconfig.model.observed import AgentFacts, HostedFacts, Observed, WorkloadFacts
 from tpconfig.model.plan import Blocker, Fault, Notice, Plan
 from tpconfig.model.target import PortPair
 from tpconfig.planner import order, permissions, wish
@@ -54,7 +51,7 @@ def _build(desired: Desired, resolved: list[ResolvedWorkload], observed: Observe
     have = {
         lease.namespace
         for lease in observed.leases
-        if lease.session == observed.session and lease.ended is None and lease.has_secret
+        if lease.session == observed.session and lease.ended is None
     }
     for namespace in sorted({r.facts.target.namespace for r in resolved} - have):
         actions.append(a.OpenSession(namespace, reason))
@@ -85,6 +82,7 @@ def _build_workload(one: ResolvedWorkload, desired: Desired, observed: Observed)
                 container=one.container.name,
                 pod=pod,
                 built_from=one.built_from,
+                low_ports=any(pair.pod.number < 1024 for pair in one.pairs),
                 reason=Reason(text, source),
             )
         )
@@ -116,7 +114,9 @@ def _build_hosted(one: ResolvedWorkload, hosted: HostedFacts | None, pod: str) -
         ports = ", ".join(f"{p.pod} arrives at {p.local}" for p in one.pairs) or "no ports"
         namespace = one.facts.target.namespace
         reason = Reason(ports, workload.source)
-        actions.append(a.Connect(namespace, workload.name, pod, one.pairs, reason))
+        actions.append(
+            a.Connect(namespace, workload.name, pod, one.container.name, one.pairs, reason)
+        )
     changed = hosted is None or hosted.handed_over != one.handed_over
     if fresh or changed:
         exports = tuple(export.path for export in workload.env.exports)
@@ -176,13 +176,13 @@ def _undo(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
 
 def _start_original(facts: WorkloadFacts) -> list[Action]:
     assert facts.claim is not None
-    journal = read_journal(facts.claim)
-    waiting = facts.ready_replicas < min(journal.replicas, journal.ready)
-    if facts.replicas == journal.replicas and not waiting:
+    claim = facts.claim
+    waiting = facts.ready_replicas < min(claim.replicas, claim.ready)
+    if facts.replicas == claim.replicas and not waiting:
         return []
-    text = f"replicas {facts.replicas} -> {journal.replicas}, as recorded"
+    text = f"replicas {facts.replicas} -> {claim.replicas}, as recorded"
     services = tuple(service.name for service in facts.services)
-    return [a.StartOriginal(facts.target, facts.claim, services, Reason(text))]
+    return [a.StartOriginal(facts.target, claim, services, Reason(text))]
 
 
 def _close_hosted(hosted: HostedFacts) -> list[Action]:
@@ -195,27 +195,6 @@ def _close_hosted(hosted: HostedFacts) -> list[Action]:
     text = "nothing comes here any more"
     actions.append(a.Disconnect(hosted.workload, hosted.agent, Reason(text)))
     return actions
-
-
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """What a claim recorded: the replicas, and how many of them were ready."""
-
-    replicas: int
-    ready: int
-
-
-def read_journal(claim: Claim) -> Journal:
-    """Read a claim's annotations; what a person has broken by hand counts as unknown."""
-    try:
-        replicas = int(json.loads(claim.restore)["spec"]["replicas"])
-    except (ValueError, KeyError, TypeError):
-        replicas = 1
-    try:
-        ready = int(json.loads(claim.was).get("ready", 0))
-    except (ValueError, AttributeError, TypeError):
-        ready = 0
-    return Journal(replicas, ready)
 
 
 def _current_agent(one: ResolvedWorkload, observed: Observed) -> AgentFacts | None:

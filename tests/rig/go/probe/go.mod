@@ -1,0 +1,3 @@
+module tp-rig.test/probe
+
+go 1.26.0

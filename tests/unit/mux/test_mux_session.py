@@ -1,0 +1,354 @@
+"""Dialogues between real sessions: what goes in on one side, what comes out on the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tpconfig.mux import frames
+from tpconfig.mux.frames import ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE
+from tpconfig.mux.session import (
+    INITIAL_WINDOW,
+    DataReceived,
+    Event,
+    GoneAway,
+    Pong,
+    ProtocolError,
+    Role,
+    SendWindowOpened,
+    Session,
+    SessionClosedError,
+    StreamClosedError,
+    StreamFinished,
+    StreamOpened,
+    StreamReset,
+    WindowExhausted,
+)
+
+
+class Talk:
+    """A client and a server; ``carry`` takes what one says to the other."""
+
+    def __init__(self) -> None:
+        self.client = Session(Role.CLIENT)
+        self.server = Session(Role.SERVER)
+
+    def up(self) -> list[Event]:
+        """Carry the client's words to the server and return what happened there."""
+        self.server.receive_data(self.client.data_to_send())
+        return self.server.events_received()
+
+    def down(self) -> list[Event]:
+        """Carry the server's words to the client and return what happened there."""
+        self.client.receive_data(self.server.data_to_send())
+        return self.client.events_received()
+
+    def opened(self) -> int:
+        """A stream that both know of."""
+        stream_id = self.client.open()
+        self.up()
+        self.down()
+        return stream_id
+
+
+@pytest.fixture
+def talk() -> Talk:
+    """Two fresh ends."""
+    return Talk()
+
+
+def frame(kind: int, flags: int, stream_id: int, rest: bytes | int = 0) -> bytes:
+    """One frame as its bytes."""
+    if isinstance(rest, bytes):
+        return frames.encode(kind, flags, stream_id, len(rest)) + rest
+    return frames.encode(kind, flags, stream_id, rest)
+
+
+def test_data_travels_with_the_opening(talk: Talk) -> None:
+    """The opener sends at once; the acceptor sees the stream and its bytes together."""
+    stream_id = talk.client.open()
+    talk.client.send(stream_id, b"tcp orders 5432\n")
+    assert talk.up() == [StreamOpened(1), DataReceived(1, b"tcp orders 5432\n")]
+
+
+def test_ids_are_odd_and_even(talk: Talk) -> None:
+    """The client opens odd streams, the server even ones."""
+    assert [talk.client.open(), talk.client.open()] == [1, 3]
+    assert [talk.server.open(), talk.server.open()] == [2, 4]
+
+
+def test_the_server_opens_streams_too(talk: Talk) -> None:
+    """Either end may open."""
+    stream_id = talk.server.open()
+    talk.server.send(stream_id, b"hi")
+    assert talk.down() == [StreamOpened(2), DataReceived(2, b"hi")]
+    talk.client.send(2, b"yo")
+    assert talk.up() == [DataReceived(2, b"yo")]
+
+
+def test_half_close_works_both_ways(talk: Talk) -> None:
+    """After one end's FIN the other end still sends; the second FIN closes."""
+    stream_id = talk.opened()
+    talk.client.finish(stream_id)
+    assert talk.up() == [StreamFinished(1)]
+    talk.server.send(stream_id, b"late")
+    assert talk.down() == [DataReceived(1, b"late")]
+    talk.server.finish(stream_id)
+    assert talk.down() == [StreamFinished(1)]
+    assert (talk.client.stream_count, talk.server.stream_count) == (0, 0)
+
+
+def test_fin_before_the_answer(talk: Talk) -> None:
+    """The opener may finish before it heard anything."""
+    stream_id = talk.client.open()
+    talk.client.send(stream_id, b"q")
+    talk.client.finish(stream_id)
+    assert talk.up() == [StreamOpened(1), DataReceived(1, b"q"), StreamFinished(1)]
+    talk.server.send(1, b"a")
+    talk.server.finish(1)
+    assert talk.down() == [DataReceived(1, b"a"), StreamFinished(1)]
+    assert talk.client.stream_count == 0
+
+
+def test_reset_is_reset_on_the_other_end(talk: Talk) -> None:
+    """RST ends the stream at once on both ends."""
+    stream_id = talk.opened()
+    talk.server.reset(stream_id)
+    assert talk.down() == [StreamReset(1)]
+    assert (talk.client.stream_count, talk.server.stream_count) == (0, 0)
+
+
+def test_resets_that_cross_are_no_error(talk: Talk) -> None:
+    """Both ends may reset at the same moment."""
+    stream_id = talk.opened()
+    talk.client.reset(stream_id)
+    talk.server.reset(stream_id)
+    assert talk.up() == []
+    assert talk.down() == []
+
+
+def test_bytes_for_a_reset_stream_are_ignored(talk: Talk) -> None:
+    """What was under way when the stream was reset does no harm."""
+    stream_id = talk.opened()
+    talk.server.reset(stream_id)
+    talk.client.send(stream_id, b"under way")
+    talk.client.finish(stream_id)
+    assert talk.up() == []
+
+
+def test_reset_of_a_gone_stream_is_nothing(talk: Talk) -> None:
+    """A second reset says nothing."""
+    stream_id = talk.opened()
+    talk.client.reset(stream_id)
+    talk.client.data_to_send()
+    talk.client.reset(stream_id)
+    assert talk.client.data_to_send() == b""
+
+
+def test_no_bytes_without_credit(talk: Talk) -> None:
+    """The window of 256 KiB can be used up, and not overdrawn."""
+    stream_id = talk.client.open()
+    assert talk.client.send_budget(stream_id) == INITIAL_WINDOW
+    talk.client.send(stream_id, bytes(INITIAL_WINDOW))
+    assert talk.client.send_budget(stream_id) == 0
+    with pytest.raises(WindowExhausted):
+        talk.client.send(stream_id, b"x")
+
+
+def test_credit_comes_back_when_the_bytes_are_taken(talk: Talk) -> None:
+    """The sender gets its budget back only for what the receiver's application took."""
+    stream_id = talk.client.open()
+    talk.client.send(stream_id, bytes(INITIAL_WINDOW))
+    talk.up()
+    assert talk.down() == []
+    talk.server.consumed(stream_id, INITIAL_WINDOW)
+    assert talk.down() == [SendWindowOpened(1)]
+    assert talk.client.send_budget(stream_id) == INITIAL_WINDOW
+
+
+def test_small_credit_is_saved_up(talk: Talk) -> None:
+    """Less than half a window is not worth a frame."""
+    stream_id = talk.opened()
+    talk.client.send(stream_id, bytes(INITIAL_WINDOW // 2))
+    talk.up()
+    talk.server.consumed(stream_id, INITIAL_WINDOW // 2 - 1)
+    assert not talk.server.wants_to_send
+    talk.server.consumed(stream_id, 1)
+    assert talk.down() == [SendWindowOpened(1)]
+
+
+def test_more_than_arrived_cannot_be_consumed(talk: Talk) -> None:
+    """A caller that gives back too much hears of it."""
+    stream_id = talk.opened()
+    talk.client.send(stream_id, b"12")
+    talk.up()
+    with pytest.raises(ValueError, match="not outstanding"):
+        talk.server.consumed(stream_id, 3)
+
+
+def test_no_credit_for_a_finished_peer(talk: Talk) -> None:
+    """Who has said FIN needs no credit."""
+    stream_id = talk.opened()
+    talk.client.send(stream_id, bytes(INITIAL_WINDOW))
+    talk.client.finish(stream_id)
+    talk.up()
+    talk.server.consumed(stream_id, INITIAL_WINDOW)
+    assert not talk.server.wants_to_send
+
+
+def test_a_larger_window_is_announced() -> None:
+    """An end with a larger receive window says so when the stream opens, on either side."""
+    client = Session(Role.CLIENT, receive_window=1024 * 1024)
+    server = Session(Role.SERVER, receive_window=512 * 1024)
+    stream_id = client.open()
+    server.receive_data(client.data_to_send())
+    client.receive_data(server.data_to_send())
+    assert server.send_budget(stream_id) == 1024 * 1024
+    assert client.send_budget(stream_id) == 512 * 1024
+
+
+def test_ping_is_answered_with_its_value(talk: Talk) -> None:
+    """A pong carries the value of the ping."""
+    talk.client.ping()
+    value = talk.client.ping()
+    talk.up()
+    assert Pong(value) in talk.down()
+
+
+def test_go_away_stops_new_streams_only(talk: Talk) -> None:
+    """After GO_AWAY what is open goes on, and neither end opens more."""
+    stream_id = talk.opened()
+    talk.server.go_away()
+    assert talk.down() == [GoneAway(0)]
+    talk.client.send(stream_id, b"still")
+    assert talk.up() == [DataReceived(1, b"still")]
+    for end in (talk.client, talk.server):
+        with pytest.raises(SessionClosedError):
+            end.open()
+
+
+def test_an_opening_that_crosses_go_away_is_reset(talk: Talk) -> None:
+    """A stream opened before GO_AWAY was heard is reset."""
+    talk.server.go_away()
+    stream_id = talk.client.open()
+    talk.client.send(stream_id, b"x")
+    assert talk.up() == []
+    assert talk.down() == [GoneAway(0), StreamReset(1)]
+
+
+def test_streams_past_the_limit_are_reset() -> None:
+    """The peer's stream that is one too many is reset; room is made by closing one."""
+    client, server = Session(Role.CLIENT), Session(Role.SERVER, max_streams=2)
+    ids = [client.open() for _ in range(3)]
+    client.send(ids[2], b"ignored")
+    server.receive_data(client.data_to_send())
+    assert server.events_received() == [StreamOpened(1), StreamOpened(3)]
+    client.receive_data(server.data_to_send())
+    assert client.events_received() == [StreamReset(5)]
+    client.reset(1)
+    client.open()
+    server.receive_data(client.data_to_send())
+    assert server.events_received() == [StreamReset(1), StreamOpened(7)]
+
+
+@pytest.mark.parametrize("call", ["send", "finish"])
+def test_a_finished_stream_takes_no_more(talk: Talk, call: str) -> None:
+    """Sending or finishing after FIN, or on a gone stream, is the caller's mistake."""
+    stream_id = talk.opened()
+    talk.client.finish(stream_id)
+    arguments = (b"x",) if call == "send" else ()
+    for gone_or_finished in (stream_id, 99):
+        with pytest.raises(StreamClosedError):
+            getattr(talk.client, call)(gone_or_finished, *arguments)
+    assert talk.client.send_budget(stream_id) == 0
+
+
+def test_a_bytearray_may_change_after_send(talk: Talk) -> None:
+    """What was sent is what it was at that moment."""
+    stream_id = talk.client.open()
+    data = bytearray(b"then")
+    talk.client.send(stream_id, data)
+    data[:] = b"now!"
+    assert DataReceived(1, b"then") in talk.up()
+
+
+OPENED = frame(WINDOW_UPDATE, SYN, 1)
+
+VIOLATIONS = {
+    "opened twice": OPENED + OPENED,
+    "older id": frame(WINDOW_UPDATE, SYN, 3) + OPENED,
+    "our parity": frame(WINDOW_UPDATE, SYN, 2),
+    "ours, never opened": frame(DATA, 0, 2, b"x"),
+    "never opened": frame(DATA, 0, 1, b"x"),
+    "data after FIN": OPENED + frame(DATA, FIN, 1, b"x") + frame(DATA, 0, 1, b"x"),
+    "two FIN": OPENED + frame(DATA, FIN, 1) + frame(DATA, FIN, 1),
+    "unasked ACK": OPENED + frame(WINDOW_UPDATE, ACK, 1),
+    "window overrun": OPENED + frame(DATA, 0, 1, bytes(INITIAL_WINDOW + 1)),
+    "credit overflow": OPENED + frame(WINDOW_UPDATE, 0, 1, frames.MAX_LENGTH),
+    "ping without flag": frame(PING, 0, 0, 1),
+    "ping with FIN": frame(PING, FIN | SYN, 0, 1),
+    "unknown version": b"GET / HTTP/1.1\r\n",
+}
+
+
+@pytest.mark.parametrize("wire", VIOLATIONS.values(), ids=VIOLATIONS.keys())
+def test_a_violation_ends_the_session(wire: bytes) -> None:
+    """A violation raises, is told to the peer, and nothing is taken afterwards."""
+    server = Session(Role.SERVER)
+    with pytest.raises(ProtocolError):
+        server.receive_data(wire)
+    assert server.data_to_send().endswith(frame(GO_AWAY, 0, 0, frames.GO_AWAY_PROTOCOL_ERROR))
+    assert server.stream_count == 0
+    with pytest.raises(ProtocolError):
+        server.receive_data(b"")
+    with pytest.raises(SessionClosedError):
+        server.open()
+
+
+def test_data_before_the_answer_is_a_violation() -> None:
+    """The acceptor says ACK before it sends."""
+    client = Session(Role.CLIENT)
+    client.open()
+    with pytest.raises(ProtocolError):
+        client.receive_data(frame(DATA, 0, 1, b"x"))
+
+
+def test_a_refusal_needs_no_ack() -> None:
+    """RST may be the only answer."""
+    client = Session(Role.CLIENT)
+    client.open()
+    client.receive_data(frame(WINDOW_UPDATE, RST, 1))
+    assert client.events_received() == [StreamReset(1)]
+
+
+def test_flags_may_ride_on_data() -> None:
+    """A yamux peer may open, send and finish in one frame."""
+    server = Session(Role.SERVER)
+    server.receive_data(frame(DATA, SYN | FIN, 1, b"all"))
+    assert server.events_received() == [
+        StreamOpened(1),
+        DataReceived(1, b"all"),
+        StreamFinished(1),
+    ]
+
+
+def test_fin_with_rst_ends_both_ways() -> None:
+    """FIN and RST in one frame finish and reset."""
+    server = Session(Role.SERVER)
+    server.receive_data(OPENED + frame(DATA, FIN | RST, 1))
+    assert server.events_received()[1:] == [StreamFinished(1), StreamReset(1)]
+    assert server.stream_count == 0
+
+
+def test_ids_are_not_reused() -> None:
+    """When the ids are used up the session opens nothing more."""
+    client = Session(Role.CLIENT)
+    client._next_id = frames.MAX_LENGTH
+    assert client.open() == frames.MAX_LENGTH
+    with pytest.raises(SessionClosedError):
+        client.open()
+
+
+def test_the_receive_window_has_limits() -> None:
+    """A window below yamux's own cannot be announced."""
+    with pytest.raises(ValueError, match="receive window"):
+        Session(Role.CLIENT, receive_window=1024)

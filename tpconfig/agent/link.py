@@ -1,0 +1,288 @@
+"""One authenticated link: what its streams ask for, and what the Pod's callers open towards it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final, assert_never
+
+from tpconfig.agent import accepting, control, describe, dial, flow, listen, questions, streams
+from tpconfig.agent.accepting import Peer
+from tpconfig.agent.pipe import LinkPipe
+from tpconfig.agent.pod import Pod
+from tpconfig.mux import splice as splices
+from tpconfig.mux.aio import Mux, MuxStream, Role
+from tpconfig.mux.opening import (
+    Control,
+    Dns,
+    Opening,
+    Refusal,
+    TcpFrom,
+    TcpTo,
+    UdpFrom,
+    UdpTo,
+    encode,
+)
+from tpconfig.mux.splice import Splice
+
+MAX_FLOWS: Final = 512
+MAX_CONNECTIONS: Final = 4096
+QUIET_S: Final = 10.0
+
+_NOT_YOURS: Final = Refusal("denied", "only the agent opens such streams")
+
+
+class _OverError(Exception):
+    """Ends the link's tasks."""
+
+
+class PeerLink:
+    """Serves one peer until the pipe, the control stream or ``end`` ends it.
+
+    Args:
+        pod: what the links share.
+        pipe: a pipe whose handshake is done.
+    """
+
+    def __init__(self, pod: Pod, pipe: LinkPipe) -> None:
+        self._pod = pod
+        self._pipe = pipe
+        self._mux: Mux | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._over = asyncio.Event()
+        self._controlled = False
+        self._ports: dict[tuple[int, str], listen.OpenPort] = {}
+        self._connections: set[Splice] = set()
+        self._flows = flow.Budget(MAX_FLOWS)
+        self._quiet_until_s: dict[int, float] = {}
+        self._silence: asyncio.TimerHandle | None = None
+        self.reason: str | None = None
+
+    @property
+    def connections(self) -> int:
+        """TCP connections that are open or being opened, both ways."""
+        return len(self._connections)
+
+    async def run(self, leftover: bytes) -> str:
+        """Serve the peer, starting with what came behind its handshake.
+
+        Returns:
+            Why the link is over.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                mux = Mux(Role.SERVER, self._pipe, accept=self._accept, lost=self.end)
+                self._mux = mux
+                if self.reason is None:
+                    self._check_silence()
+                    self._pipe.hand_to(mux, leftover)
+                else:
+                    mux.close(self.reason)
+                await self._over.wait()
+                raise _OverError
+        except* _OverError:
+            pass
+        finally:
+            self.end("the agent ends")
+        assert self.reason is not None
+        return self.reason
+
+    def end(self, reason: str) -> None:
+        """Close the ports, reset the streams, close the pipe; done when this returns."""
+        if self.reason is not None:
+            return
+        self.reason = reason
+        for port in self._ports.values():
+            port.close()
+        self._ports.clear()
+        if self._mux is not None:
+            self._mux.close(reason)
+        self._pipe.close()
+        if self._silence is not None:
+            self._silence.cancel()
+        self._over.set()
+
+    # What the control stream asks for.
+
+    def listen(self, port: int, protocol: str) -> None:
+        """Open a port of the Pod; one that is open for this link already is no error.
+
+        Raises:
+            control.RefusedError: it cannot be had.
+        """
+        if (port, protocol) not in self._ports:
+            if protocol == "tcp":
+                opened: listen.OpenPort = listen.TcpPort(port, self._connection_to(port))
+            else:
+                opened = listen.UdpPort(port, self._flow_to(port), self._flows)
+            self._ports[port, protocol] = opened
+
+    def unlisten(self, port: int, protocol: str) -> None:
+        """Close a port of the Pod."""
+        opened = self._ports.pop((port, protocol), None)
+        if opened is not None:
+            opened.close()
+
+    def ready(self, value: bool) -> None:
+        """Say whether the Pod should get traffic.
+
+        Raises:
+            control.RefusedError: the Pod is on its way out.
+        """
+        if value and self._pod.readiness.final:
+            raise control.RefusedError("denied", "the Pod is terminating")
+        self._pod.readiness.set(value)
+        self._pod.log.write("ready", value=value)
+
+    def grace(self, seconds: float) -> None:
+        """Say how long the Pod stays ready without a link."""
+        self._pod.grace_s = seconds
+
+    # Streams that the peer opens.
+
+    def _accept(self, stream: MuxStream) -> asyncio.Protocol:
+        return streams.OpeningReader(self._serve)
+
+    def _serve(self, opening: Opening, stream: MuxStream) -> asyncio.Protocol:
+        match opening:
+            case Control():
+                return self._control(stream)
+            case Dns():
+                assert self._tasks is not None
+                stream.write(streams.OK)
+                return questions.DnsStream(self._pod.forwarder, self._tasks)
+            case TcpTo(host, port):
+                return self._tcp_to(stream, host, port)
+            case UdpTo(host, port):
+                return self._udp_to(stream, host, port)
+            case TcpFrom() | UdpFrom():
+                raise streams.StreamRefusedError(_NOT_YOURS)
+            case _:
+                assert_never(opening)
+
+    def _control(self, stream: MuxStream) -> asyncio.Protocol:
+        if self._controlled:
+            raise streams.StreamRefusedError(Refusal("limit", "the link has its control stream"))
+        self._controlled = True
+        stream.write(streams.OK)
+        description = describe.describe(self._pod.settings)
+        return control.ControlStream(self, description=description, ended=self.end)
+
+    def _tcp_to(self, stream: MuxStream, host: str, port: int) -> asyncio.Protocol:
+        splice = self._new_splice()
+
+        async def connect() -> None:
+            try:
+                sock = await dial.tcp(self._pod.lookup, host, port)
+                if splice.a.lost:
+                    sock.close()
+                    return
+                stream.write(streams.OK)
+                if not await streams.join(sock, splice.b):
+                    splices.reset(stream)
+            finally:
+                if splice.b.transport is None:
+                    self._connections.discard(splice)
+
+        self._spawn(stream, connect)
+        return splice.a
+
+    def _udp_to(self, stream: MuxStream, host: str, port: int) -> asyncio.Protocol:
+        if not self._flows.take():
+            raise streams.StreamRefusedError(Refusal("limit", f"{MAX_FLOWS} UDP flows are open"))
+        new = flow.SocketFlow(ended=self._flows.give_back, idle_s=flow.idle_s(port))
+
+        async def connect() -> None:
+            sock = await dial.udp(self._pod.lookup, host, port)
+            stream.write(streams.OK)
+            new.attach(sock)
+
+        self._spawn(stream, connect)
+        return new
+
+    def _spawn(self, stream: MuxStream, connect: Callable[[], Awaitable[None]]) -> None:
+        """Run ``connect``; what it raises is the answer to the stream's opening."""
+
+        async def answered() -> None:
+            try:
+                await connect()
+            except OSError as error:
+                text = error.strerror or str(error) or "not reached in time"
+                streams.refuse(stream, Refusal(dial.code_of(error), text))
+
+        assert self._tasks is not None
+        self._tasks.create_task(answered())
+
+    # Streams that are opened towards the peer.
+
+    def _connection_to(self, port: int) -> accepting.Accepted:
+        def arrived(sock: socket.socket, peer: Peer) -> None:
+            assert self._mux is not None
+            assert self._tasks is not None
+            try:
+                splice = self._new_splice()
+            except streams.StreamRefusedError:
+                streams.drop(sock)
+                return
+            reader = streams.AnswerReader(splice.a, self._refused(port))
+            try:
+                self._mux.open(reader, opening=encode(TcpFrom(port, *peer)))
+            except ConnectionResetError:
+                self._connections.discard(splice)
+                streams.drop(sock)
+            else:
+                self._tasks.create_task(self._join(sock, splice))
+
+        return arrived
+
+    async def _join(self, sock: socket.socket, splice: Splice) -> None:
+        try:
+            if not await streams.join(sock, splice.b):
+                splice.abort()
+        finally:
+            if splice.b.transport is None:
+                self._connections.discard(splice)
+
+    def _flow_to(self, port: int) -> Callable[[Peer, flow.Flow], None]:
+        def begin(peer: Peer, new: flow.Flow) -> None:
+            assert self._mux is not None
+            reader = streams.AnswerReader(new, self._refused(port))
+            self._mux.open(reader, opening=encode(UdpFrom(port, *peer)))
+
+        return begin
+
+    def _refused(self, port: int) -> Callable[[Refusal], None]:
+        """Return what says that the peer refuses callers of ``port``, now and then."""
+
+        def refused(refusal: Refusal) -> None:
+            now_s = asyncio.get_running_loop().time()
+            if now_s >= self._quiet_until_s.get(port, 0.0):
+                self._quiet_until_s[port] = now_s + QUIET_S
+                self._pod.log.write("refused", port=port, code=refusal.code, text=refusal.text)
+
+        return refused
+
+    # The inside.
+
+    def _new_splice(self) -> Splice:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            text = f"{MAX_CONNECTIONS} connections are open"
+            raise streams.StreamRefusedError(Refusal("limit", text))
+        splice = Splice()
+        splice.on_done = lambda: self._connections.discard(splice)
+        self._connections.add(splice)
+        return splice
+
+    def _check_silence(self) -> None:
+        """End the link when nothing has come for so long that the peer must be gone."""
+        if self.reason is not None:
+            return
+        loop = asyncio.get_running_loop()
+        limit_s = self._pod.settings.silence_s
+        left_s = self._pipe.heard_s + limit_s - loop.time()
+        if left_s > 0:
+            self._silence = loop.call_later(left_s, self._check_silence)
+        else:
+            self.end(f"nothing heard from the peer for {limit_s:g} s")

@@ -1,0 +1,136 @@
+"""The agent as a program: reads its settings, serves until SIGTERM, says why when it cannot.
+
+Nothing here needs a writable file system, a known user or a second process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+from tpconfig.agent import pod as pods
+from tpconfig.agent.log import Log
+from tpconfig.agent.pod import Pod
+from tpconfig.agent.probe import Probes
+from tpconfig.agent.server import LinkServer
+from tpconfig.agent.settings import Settings, SettingsError, take
+
+LOOK_S: Final = 0.1
+TERMINATION_LOG: Final = "/dev/termination-log"
+
+
+class CannotStartError(Exception):
+    """The agent cannot do its work in this Pod; the message is for the user."""
+
+
+def main() -> int:
+    """Run the agent; return the process's exit code."""
+    log = Log(sys.stdout)
+    path = TERMINATION_LOG
+    try:
+        settings = take(os.environ)
+        path = settings.termination_log
+        loop_factory = _fast_loop()
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(_serve(settings, log, loop=_loop_name(loop_factory)))
+    except (CannotStartError, SettingsError) as error:
+        return _fail(f"the agent cannot start: {error}", path=path, log=log)
+    except Exception as error:
+        traceback.print_exc()
+        return _fail(f"a bug in the agent: {_innermost(error)!r}", path=path, log=log)
+    return 0
+
+
+async def _serve(settings: Settings, log: Log, *, loop: str) -> None:
+    pod = pods.find(settings, log)
+    server = LinkServer(pod)
+    probes = Probes(pod.readiness)
+    stopping, stop_now = asyncio.Event(), asyncio.Event()
+
+    def stop() -> None:
+        (stop_now if stopping.is_set() else stopping).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            _listen(settings.link_port, lambda: server.listen(tasks))
+            _listen(settings.probe_port, lambda: probes.listen(settings.probe_port, tasks))
+            python = sys.version.split()[0]
+            log.write("started", version=settings.version, python=python, loop=loop)
+            await stopping.wait()
+            log.write("stopping")
+            await _drain(pod, server, stop_now)
+            server.close()
+            probes.close()
+            raise _DoneError
+    except* _DoneError:
+        log.write("stopped")
+
+
+class _DoneError(Exception):
+    """Ends what is left of the agent's tasks."""
+
+
+async def _drain(pod: Pod, server: LinkServer, stop_now: asyncio.Event) -> None:
+    """Go on serving until callers have noticed: those that come late, and those that are here."""
+    pod.readiness.end()
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + pod.settings.drain_s
+    while server.current is not None and not stop_now.is_set():
+        if loop.time() >= until_s and not server.current.connections:
+            return
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await stop_now.wait()
+        except TimeoutError:
+            pass
+
+
+def _listen(port: int, listen: Callable[[], None]) -> None:
+    try:
+        listen()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotStartError(
+                f"port {port} is in use by another container of this Pod; declare it there "
+                "(`ports: containerPort`), then `tp` takes another one"
+            ) from error
+        raise CannotStartError(f"port {port}: {error.strerror or error}") from error
+
+
+def _fail(message: str, *, path: str, log: Log) -> int:
+    """Leave the last words where the kubelet looks for them."""
+    log.write("failed", message=message)
+    try:
+        with open(path, "w", encoding="utf-8", errors="replace") as file:
+            file.write(message + "\n")
+    except OSError:
+        pass
+    return 1
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where the image has it."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _loop_name(factory: object) -> str:
+    return "asyncio" if factory is None else "uvloop"

@@ -1,0 +1,118 @@
+"""Where links arrive: one peer at a time, and a new one that proves itself takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Final
+
+from tpconfig.agent import accepting, binding, describe, streams
+from tpconfig.agent.link import PeerLink
+from tpconfig.agent.pipe import LinkPipe
+from tpconfig.agent.pod import Pod
+from tpconfig.mux.hello import HelloError, ServerHello
+
+HANDSHAKE_S: Final = 10.0
+MAX_HALF_OPEN: Final = 16
+
+
+class LinkServer:
+    """Accepts links, and decides what becomes of the Pod without one.
+
+    Args:
+        pod: what the links share.
+    """
+
+    def __init__(self, pod: Pod) -> None:
+        self._pod = pod
+        self._half_open = 0
+        self._acceptors: list[accepting.Acceptor] = []
+        self._grace: asyncio.TimerHandle | None = None
+        self.current: PeerLink | None = None
+
+    def listen(self, tasks: asyncio.TaskGroup) -> None:
+        """Start to accept links.
+
+        Raises:
+            OSError: the port cannot be had.
+        """
+
+        def accepted(sock: socket.socket, peer: accepting.Peer) -> None:
+            if self._half_open >= MAX_HALF_OPEN:
+                streams.drop(sock)
+                return
+            self._half_open += 1
+            tasks.create_task(self._connection(sock))
+
+        port = self._pod.settings.link_port
+        for sock in binding.bind(port, socket.SOCK_STREAM, where=binding.LOOPBACK):
+            self._acceptors.append(accepting.Acceptor(sock, accepted))
+
+    def close(self) -> None:
+        """Accept no more, and end the link there is."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        if self.current is not None:
+            self.current.end("the agent ends")
+        if self._grace is not None:
+            self._grace.cancel()
+
+    async def _connection(self, sock: socket.socket) -> None:
+        pipe = LinkPipe()
+        try:
+            leftover = await self._handshake(sock, pipe)
+        finally:
+            self._half_open -= 1
+        if leftover is None:
+            return
+        link = PeerLink(self._pod, pipe)
+        before, self.current = self.current, link
+        if before is not None:
+            before.end("a new link has taken over")
+        self._pod.log.write("link-up")
+        reason = await link.run(leftover)
+        self._pod.log.write("link-lost", reason=reason)
+        if self.current is link:
+            self.current = None
+            self._unattended()
+
+    async def _handshake(self, sock: socket.socket, pipe: LinkPipe) -> bytes | None:
+        """Return what came behind the handshake, or None when the peer is not ours."""
+        settings = self._pod.settings
+        hello = ServerHello(
+            settings.secret, settings.session, settings.version, describe.CAPABILITIES
+        )
+        if not await streams.join(sock, pipe):
+            return None
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                pipe.write(hello.data_to_send())
+                while not hello.done:
+                    data = await pipe.read()
+                    try:
+                        hello.receive_data(data)
+                    finally:
+                        pipe.write(hello.data_to_send())
+        except (HelloError, EOFError, TimeoutError) as error:
+            reason = str(error) or "the handshake took too long"
+            self._pod.log.write("link-refused", reason=reason)
+            pipe.close()
+            return None
+        return hello.leftover
+
+    def _unattended(self) -> None:
+        """Be not ready after the grace that the last peer asked for, unless one says otherwise."""
+        readiness = self._pod.readiness
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+        if self._pod.grace_s <= 0:
+            readiness.set(False)
+        elif readiness.value:
+            loop = asyncio.get_running_loop()
+            self._grace = loop.call_later(self._pod.grace_s, self._grace_over)
+
+    def _grace_over(self) -> None:
+        self._grace = None
+        self._pod.log.write("grace-over")
+        self._pod.readiness.set(False)

@@ -1,0 +1,226 @@
+"""Carries out the plan's cluster actions: the only place that writes to the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import tpconfig
+from tpconfig.cluster import (
+    agentcode,
+    agentpod,
+    endpoints,
+    facts,
+    lease,
+    manifests,
+    patches,
+    paths,
+)
+from tpconfig.cluster.api import Api
+from tpconfig.cluster.failures import ApiError
+from tpconfig.errors import ConflictError, TpError
+from tpconfig.model import actions as a
+from tpconfig.model.desired import AgentImage
+from tpconfig.model.observed import Manifest, Observed, WorkloadFacts
+from tpconfig.model.target import Target
+
+JSON_PATCH = "application/json-patch+json"
+AGENT_GRACE_S = 2
+RESTORE_WAIT_S = 60.0
+ATTEMPTS = 8
+
+Waiting = Callable[[str], None]
+
+
+class WorldMovedError(TpError):
+    """The cluster changed between plan and apply; the cure is to observe and plan again."""
+
+
+@dataclass(slots=True)
+class ClusterApplier:
+    """Applies cluster actions for one session, with what the plan was made from."""
+
+    api: Api
+    owner: lease.Owner
+    image: AgentImage
+    observed: Observed
+    _lease_uids: dict[str, str] = field(default_factory=dict)
+    _secrets: dict[str, asyncio.Task[str]] = field(default_factory=dict)
+
+    async def apply(self, action: a.ClusterAction, waiting: Waiting) -> str:
+        """Carry out one action; return a word about what came of it."""
+        match action:
+            case a.OpenSession(namespace=namespace):
+                self._lease_uids[namespace] = await lease.open_lease(
+                    self.api, namespace, self.owner
+                )
+                await self.secret(namespace)
+                return ""
+            case a.ClaimTarget():
+                return await self._claim(action)
+            case a.CreateAgent():
+                return await self._create_agent(action, waiting)
+            case a.StopOriginal(target=target):
+                await self._patch_ours(target, patches.stop(self.owner.session))
+                return ""
+            case a.StartOriginal():
+                return await self._start_original(action, waiting)
+            case a.DeleteAgent(namespace=namespace, pod=pod):
+                return await self._delete_agent(namespace, pod)
+            case a.ReleaseTarget():
+                return await self._release(action)
+            case a.CloseSession(namespace=namespace, session=session):
+                await lease.close_lease(self.api, namespace, session)
+                return ""
+            case _:
+                assert_never(action)
+
+    async def secret(self, namespace: str) -> str:
+        """Return the session's secret in a namespace, asked for once."""
+        if namespace not in self._secrets:
+            common = self._common(namespace)
+            self._secrets[namespace] = asyncio.ensure_future(lease.session_secret(self.api, common))
+        return await asyncio.shield(self._secrets[namespace])
+
+    def _common(self, namespace: str) -> manifests.SessionObjects:
+        uid = self._lease_uids.get(namespace) or next(
+            (
+                one.uid
+                for one in self.observed.leases
+                if (one.namespace, one.session) == (namespace, self.owner.session)
+            ),
+            "",
+        )
+        return manifests.SessionObjects(self.owner.session, namespace, uid)
+
+    def _facts(self, target: Target) -> WorkloadFacts:
+        return next(one for one in self.observed.workloads if one.target == target)
+
+    async def _claim(self, action: a.ClaimTarget) -> str:
+        """Claim the target; who comes second changes nothing."""
+        known = self._facts(action.target)
+        manifest = known.manifest
+        path = paths.path_of(action.target.kind, action.target.namespace, action.target.name)
+        since = self.api.server_time().strftime("%Y-%m-%d %H:%M UTC")
+        held_by = f"{self.owner.holder} since {since}; ends with: tp down --session "
+        held_by += f"{self.owner.session} -n {action.target.namespace}"
+        for _ in range(ATTEMPTS):
+            patch = patches.claim(manifest, session=self.owner.session, held_by=held_by)
+            try:
+                await self.api.patch(path, patch)
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+                manifest = await self.api.get(path)
+                self._check_unmoved(known, manifest)
+            else:
+                return ""
+        raise WorldMovedError(f"{action.target} is being changed all the time")
+
+    def _check_unmoved(self, known: WorkloadFacts, manifest: Manifest) -> None:
+        """A new status is no reason to plan again; a new spec or somebody's claim is."""
+        claimed = facts.claim(manifest)
+        if claimed is not None and claimed.session != self.owner.session:
+            raise ConflictError(
+                f"{known.target} was claimed by session {claimed.session} a moment ago",
+                hint="ask them to run `tp down`, or wait until their session has ended",
+            )
+        spec = manifest["spec"]
+        same = manifests.template_hash(spec["template"]) == known.template_hash
+        if not same or spec.get("replicas", 1) != known.replicas:
+            raise WorldMovedError(f"{known.target} was changed while it was being claimed")
+
+    async def _create_agent(self, action: a.CreateAgent, waiting: Waiting) -> str:
+        known = self._facts(action.target)
+        namespace = action.target.namespace
+        await self.secret(namespace)
+        spec = manifests.AgentSpec(
+            pod=action.pod,
+            workload=action.workload,
+            target=str(action.target),
+            container=action.container,
+            built_from=action.built_from,
+            image=self.image,
+            version=tpconfig.__version__,
+            code=(agentcode.BOOTSTRAP, agentcode.packed()),
+            low_ports=action.low_ports,
+            running_uid=known.running_uid,
+        )
+        template = known.manifest["spec"]["template"]
+        body = manifests.agent_pod(template, self._common(namespace), spec)
+        try:
+            await self.api.create(paths.path_of("pod", namespace), body)
+        except ApiError as error:
+            if error.status != 409 or not await self._is_ours(namespace, action):
+                raise
+        await agentpod.wait_until_running(
+            self.api, namespace, action.pod, action.container, waiting
+        )
+        return f"pod/{action.pod}"
+
+    async def _is_ours(self, namespace: str, action: a.CreateAgent) -> bool:
+        """The Pod may be the one whose creation was answered to nobody."""
+        pod = await self.api.get(paths.path_of("pod", namespace, action.pod))
+        found = facts.agent(pod) if facts.role(pod) == "agent" else None
+        return found is not None and found.built_from == action.built_from
+
+    async def _patch_ours(self, target: Target, patch: list[dict[str, object]]) -> bool:
+        """Send a patch that only applies to what we claimed; False where we did not."""
+        path = paths.path_of(target.kind, target.namespace, target.name)
+        try:
+            await self.api.patch(path, patch, content_type=JSON_PATCH)
+        except ApiError as error:
+            if error.status not in (404, 422):
+                raise
+            return False
+        return True
+
+    async def _start_original(self, action: a.StartOriginal, waiting: Waiting) -> str:
+        target = action.target
+        patch = patches.start(action.claim.session, action.claim.restore)
+        if not await self._patch_ours(target, patch):
+            return "already back"
+        count = min(action.claim.ready, action.claim.replicas)
+        waiting(f"{count} of its Pods to be ready")
+        agents = frozenset(agent.name for agent in self.observed.agents)
+        try:
+            async with asyncio.timeout(RESTORE_WAIT_S):
+                if action.services:
+                    await endpoints.wait_for_originals(
+                        self.api, target.namespace, action.services, count=count, agents=agents
+                    )
+                else:
+                    await endpoints.wait_for_replicas(self.api, target, count)
+        except TimeoutError:
+            return f"not ready after {RESTORE_WAIT_S:.0f} s, as it may have been before"
+        return ""
+
+    async def _delete_agent(self, namespace: str, pod: str) -> str:
+        try:
+            await self.api.delete(paths.path_of("pod", namespace, pod), grace_s=AGENT_GRACE_S)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return "already gone"
+        return ""
+
+    async def _release(self, action: a.ReleaseTarget) -> str:
+        target = action.target
+        path = paths.path_of(target.kind, target.namespace, target.name)
+        for _ in range(ATTEMPTS):
+            try:
+                manifest = await self.api.get(path)
+                claimed = facts.claim(manifest)
+                if claimed is None or claimed.session != action.claim.session:
+                    return "already released"
+                await self.api.patch(path, patches.release(manifest))
+            except ApiError as error:
+                if error.status == 404:
+                    return "it was deleted"
+                if error.status != 409:
+                    raise
+            else:
+                return ""
+        raise WorldMovedError(f"{target} is being changed all the time")

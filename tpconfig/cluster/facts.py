@@ -1,0 +1,156 @@
+"""Manifests read into the planner's facts (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from tpconfig import names
+from tpconfig.cluster import manifests, patches, ready, serverclock
+from tpconfig.model.observed import (
+    AgentFacts,
+    Claim,
+    ContainerFacts,
+    LeaseFacts,
+    Manifest,
+    NamedPort,
+    ServiceFacts,
+    ServicePort,
+    WorkloadFacts,
+)
+from tpconfig.model.target import Target
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+
+
+def workload(
+    target: Target, manifest: Manifest, services: Iterable[Manifest], pods: Iterable[Manifest]
+) -> WorkloadFacts:
+    """Read a Deployment, the Services that select its Pods, and who runs in them."""
+    template = manifest["spec"]["template"]
+    meta = template.get("metadata") or {}
+    labels = meta.get("labels") or {}
+    annotations = meta.get("annotations") or {}
+    controllers = [
+        f"{owner['kind']}/{owner['name']}"
+        for owner in manifest["metadata"].get("ownerReferences") or ()
+        if owner.get("controller")
+    ]
+    return WorkloadFacts(
+        target=target,
+        replicas=manifest["spec"].get("replicas", 1),
+        ready_replicas=(manifest.get("status") or {}).get("readyReplicas", 0),
+        containers=tuple(_container(one) for one in template["spec"]["containers"]),
+        services=tuple(_service(one) for one in services if _selects(one, labels)),
+        default_container=annotations.get(DEFAULT_CONTAINER),
+        template_hash=manifests.template_hash(template),
+        claim=claim(manifest),
+        controller=controllers[0] if controllers else None,
+        running_uid=_running_uid(manifest, pods),
+        manifest=manifest,
+    )
+
+
+def claim(manifest: Manifest) -> Claim | None:
+    """Read the journal that a session left on an object."""
+    metadata = manifest["metadata"]
+    session = (metadata.get("labels") or {}).get(names.LABEL_SESSION)
+    annotations = metadata.get("annotations") or {}
+    restore = annotations.get(names.ANNOTATION_RESTORE)
+    if session is None or restore is None:
+        return None
+    was = annotations.get(names.ANNOTATION_WAS, "{}")
+    return Claim(session, restore, patches.recorded_replicas(restore), patches.read_was(was))
+
+
+def role(manifest: Manifest) -> str | None:
+    """Return what an object of ours is for."""
+    labels = manifest["metadata"].get("labels") or {}
+    return labels.get(names.LABEL_ROLE) if names.LABEL_SESSION in labels else None
+
+
+def agent(pod: Manifest) -> AgentFacts:
+    """Read an agent's Pod."""
+    metadata = pod["metadata"]
+    annotations = metadata.get("annotations") or {}
+    kind, _, name = annotations.get(names.ANNOTATION_TARGET, "").partition("/")
+    ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return AgentFacts(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        session=metadata["labels"][names.LABEL_SESSION],
+        workload=annotations.get(names.ANNOTATION_WORKLOAD, ""),
+        built_from="" if ended else annotations.get(names.ANNOTATION_TEMPLATE, ""),
+        target=Target(metadata["namespace"], kind, name) if name else None,
+        ready=ready.pod_ready(pod),
+        terminating="deletionTimestamp" in metadata,
+    )
+
+
+def lease(manifest: Manifest, now: datetime) -> LeaseFacts:
+    """Read a session's Lease; ``now`` is the API server's time."""
+    metadata, spec = manifest["metadata"], manifest.get("spec") or {}
+    annotations = metadata.get("annotations") or {}
+    renewed = spec.get("renewTime") or metadata.get("creationTimestamp")
+    age_s = (now - serverclock.parse(renewed)).total_seconds() if renewed else 0.0
+    return LeaseFacts(
+        namespace=metadata["namespace"],
+        session=metadata["labels"][names.LABEL_SESSION],
+        uid=metadata["uid"],
+        holder=spec.get("holderIdentity", ""),
+        user=annotations.get(names.ANNOTATION_USER, ""),
+        file_name=annotations.get(names.ANNOTATION_NAME, ""),
+        ttl_s=float(spec.get("leaseDurationSeconds", 60)),
+        age_s=age_s,
+        since=spec.get("acquireTime") or "",
+        file=annotations.get(names.ANNOTATION_FILE, ""),
+        ended=annotations.get(names.ANNOTATION_ENDED),
+    )
+
+
+def _container(container: Mapping[str, Any]) -> ContainerFacts:
+    return ContainerFacts(
+        container["name"],
+        tuple(
+            NamedPort(port["containerPort"], port.get("name"), port.get("protocol", "TCP").lower())
+            for port in container.get("ports") or ()
+        ),
+    )
+
+
+def _service(service: Manifest) -> ServiceFacts:
+    spec = service["spec"]
+    return ServiceFacts(
+        name=service["metadata"]["name"],
+        ports=tuple(
+            ServicePort(
+                port["port"],
+                port.get("targetPort", port["port"]),
+                port.get("protocol", "TCP").lower(),
+            )
+            for port in spec.get("ports") or ()
+        ),
+        publishes_unready=bool(spec.get("publishNotReadyAddresses")),
+        local_traffic_only="Local"
+        in (spec.get("internalTrafficPolicy"), spec.get("externalTrafficPolicy")),
+    )
+
+
+def _selects(service: Manifest, labels: Mapping[str, str]) -> bool:
+    selector = service["spec"].get("selector")
+    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+
+
+def _running_uid(manifest: Manifest, pods: Iterable[Manifest]) -> int | None:
+    """Find the uid that the workload's own containers run as (Kubernetes 1.31 tells it)."""
+    labels = ((manifest["spec"].get("selector") or {}).get("matchLabels")) or {}
+    for pod in pods:
+        have = pod["metadata"].get("labels") or {}
+        if names.LABEL_SESSION in have or any(have.get(k) != v for k, v in labels.items()):
+            continue
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            uid = ((status.get("user") or {}).get("linux") or {}).get("uid")
+            if uid:
+                return int(uid)
+    return None

@@ -1,0 +1,139 @@
+"""The session's Lease: who it is, that it lives, and that its end was meant."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tpconfig import names
+from tpconfig.cluster import manifests, paths, serverclock
+from tpconfig.cluster.api import Api
+from tpconfig.cluster.failures import ApiError
+from tpconfig.cluster.watch import watch
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who a session belongs to; what a Lease says about it."""
+
+    session: str
+    user: str
+    holder: str
+    name: str
+    file: str
+    ttl_s: float
+
+
+async def open_lease(api: Api, namespace: str, owner: Owner) -> str:
+    """Create the Lease, or go on with the one that is there; return its uid."""
+    common = manifests.SessionObjects(owner.session, namespace)
+    now = serverclock.to_micro_time(api.server_time())
+    notes = {
+        names.ANNOTATION_NAME: owner.name,
+        names.ANNOTATION_USER: owner.user,
+        names.ANNOTATION_FILE: owner.file,
+    }
+    body = manifests.lease(common, holder=owner.holder, ttl_s=owner.ttl_s, now=now, notes=notes)
+    try:
+        created = await api.create(paths.path_of("lease", namespace), body)
+    except ApiError as error:
+        if error.status != 409:
+            raise
+        created = await _take_over(api, common, body)
+    return str(created["metadata"]["uid"])
+
+
+async def renew(api: Api, namespace: str, session: str, ttl_s: float) -> bool:
+    """Renew the Lease; return False where it is gone."""
+    patch = {
+        "spec": {
+            "renewTime": serverclock.to_micro_time(api.server_time()),
+            "leaseDurationSeconds": max(1, round(ttl_s)),
+        }
+    }
+    try:
+        await api.patch(_path(namespace, session), patch)
+    except ApiError as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
+
+
+async def mark_ended(api: Api, namespace: str, session: str, *, by: str, why: str) -> None:
+    """Write the end of a session before it is carried out; its owner stops when it sees that."""
+    note = json.dumps({"by": by, "why": why}, separators=(",", ":"))
+    try:
+        await api.patch(
+            _path(namespace, session), {"metadata": {"annotations": {names.ANNOTATION_ENDED: note}}}
+        )
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
+async def close_lease(api: Api, namespace: str, session: str) -> None:
+    """Delete the session's Secret and Lease; what the Lease owns goes with it."""
+    for kind in ("secret", "lease"):
+        try:
+            await api.delete(paths.path_of(kind, namespace, f"{names.PREFIX}-{session}"))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+async def ends(api: Api, namespace: str, session: str) -> AsyncIterator[Mapping[str, Any] | None]:
+    """Yield the note of an end when somebody writes one, ``None`` when the Lease vanishes."""
+    selector = f"metadata.name={names.PREFIX}-{session}"
+    path = paths.path_of("lease", namespace)
+    async for event in watch(api, path, field_selector=selector):
+        if event.type == "DELETED":
+            yield None
+        elif event.type in ("ADDED", "MODIFIED"):
+            notes = event.object["metadata"].get("annotations") or {}
+            if note := notes.get(names.ANNOTATION_ENDED):
+                yield _read_note(note)
+
+
+async def session_secret(api: Api, common: manifests.SessionObjects) -> str:
+    """Return the session's secret in a namespace; create it where there is none."""
+    path = paths.path_of("secret", common.namespace)
+    value = secrets.token_hex(32)
+    try:
+        await api.create(path, manifests.secret(common, value))
+    except ApiError as error:
+        if error.status != 409:
+            raise
+        return await _read_secret(api, common)
+    return value
+
+
+async def _read_secret(api: Api, common: manifests.SessionObjects) -> str:
+
+    found = await api.get(paths.path_of("secret", common.namespace, common.name))
+    return base64.b64decode(found["data"]["secret"]).decode()
+
+
+async def _take_over(
+    api: Api, common: manifests.SessionObjects, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Make a Lease that an earlier ``tp up`` of this very session left our own again."""
+    body["metadata"]["annotations"][names.ANNOTATION_ENDED] = None
+    patch = {"metadata": body["metadata"], "spec": body["spec"]}
+    return await api.patch(paths.path_of("lease", common.namespace, common.name), patch)
+
+
+def _path(namespace: str, session: str) -> str:
+    return paths.path_of("lease", namespace, f"{names.PREFIX}-{session}")
+
+
+def _read_note(text: str) -> Mapping[str, Any]:
+    try:
+        note = json.loads(text)
+    except ValueError:
+        return {"by": "somebody", "why": text}
+    return note if isinstance(note, dict) else {"by": "somebody", "why": text}

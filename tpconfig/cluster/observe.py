@@ -1,0 +1,170 @@
+"""Looks at the cluster and says what is there, in the planner's words.
+
+A handful of requests side by side, whatever the number of workloads: lists by namespace, then
+facts by name out of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tpconfig import names
+from tpconfig.cluster import facts, paths
+from tpconfig.cluster.api import Api
+from tpconfig.cluster.failures import ApiError
+from tpconfig.model.observed import (
+    AgentFacts,
+    LeaseFacts,
+    Missing,
+    Observed,
+    Permission,
+    WorkloadFacts,
+)
+from tpconfig.model.target import Target
+
+Items = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceView:
+    """What the lists of one namespace hold."""
+
+    namespace: str
+    deployments: Items = ()
+    services: Items = ()
+    pods: Items = ()
+    leases: Items = ()
+
+
+async def observe(
+    api: Api, *, session: str, targets: Iterable[Target], namespaces: Iterable[str]
+) -> Observed:
+    """Observe the targets, and everything that any session left in their namespaces."""
+    wanted = sorted(set(targets))
+    where = sorted({*(target.namespace for target in wanted), *namespaces})
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(view_namespace(api, namespace)) for namespace in where]
+    views = {task.result().namespace: task.result() for task in tasks}
+    workloads: list[WorkloadFacts] = []
+    missing: list[Missing] = []
+    for view in views.values():
+        workloads += _workloads_of(view, wanted)
+    found = {one.target for one in workloads}
+    for target in wanted:
+        if target not in found:
+            missing.append(await _missing(api, target, views[target.namespace]))
+    return Observed(
+        session=session,
+        workloads=tuple(workloads),
+        missing=tuple(missing),
+        agents=tuple(agent for view in views.values() for agent in agents_of(view)),
+        leases=tuple(lease for view in views.values() for lease in leases_of(api, view)),
+    )
+
+
+async def view_namespace(api: Api, namespace: str) -> NamespaceView:
+    """Read the lists of one namespace side by side.
+
+    Raises:
+        NoPermissionError: one of them may not be read.
+    """
+    async with asyncio.TaskGroup() as group:
+        deployments = group.create_task(_items(api, "deployment", namespace))
+        services = group.create_task(_items(api, "service", namespace))
+        pods = group.create_task(_items(api, "pod", namespace))
+        leases = group.create_task(_items(api, "lease", namespace, names.LABEL_SESSION))
+    return NamespaceView(
+        namespace=namespace,
+        deployments=deployments.result(),
+        services=services.result(),
+        pods=pods.result(),
+        leases=leases.result(),
+    )
+
+
+async def _items(
+    api: Api, kind: str, namespace: str | None, label_selector: str | None = None
+) -> Items:
+    path = paths.path_of(kind, namespace)
+    answer = await api.list(path, label_selector=label_selector)
+    items: Items = answer["items"]
+    return items
+
+
+def agents_of(view: NamespaceView) -> list[AgentFacts]:
+    """Return the agent Pods of every session in a namespace."""
+    return [facts.agent(pod) for pod in view.pods if facts.role(pod) == "agent"]
+
+
+def leases_of(api: Api, view: NamespaceView) -> list[LeaseFacts]:
+    """Return the Leases of every session, their age by the API server's clock."""
+    now = api.server_time()
+    return [facts.lease(one, now) for one in view.leases if facts.role(one) == "lease"]
+
+
+async def denied(api: Api, permissions: Iterable[Permission]) -> tuple[Permission, ...]:
+    """Ask the authorizer for each verb, side by side; return what it refuses."""
+    asked = list(permissions)
+    async with asyncio.TaskGroup() as group:
+        answers = [group.create_task(_may(api, permission)) for permission in asked]
+    return tuple(p for p, answer in zip(asked, answers, strict=True) if not answer.result())
+
+
+async def who_am_i(api: Api) -> str:
+    """Return the name that the API server knows the user by."""
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    answer = await api.create(paths.path_of("selfsubjectreview", None), body)
+    return str(answer["status"]["userInfo"].get("username", ""))
+
+
+async def _may(api: Api, permission: Permission) -> bool:
+    attributes = {
+        "namespace": permission.namespace,
+        "verb": permission.verb,
+        "group": permission.group,
+        "resource": permission.resource,
+    }
+    if permission.subresource:
+        attributes["subresource"] = permission.subresource
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    answer = await api.create(paths.path_of("selfsubjectaccessreview", None), body)
+    return bool(answer["status"]["allowed"])
+
+
+def _workloads_of(view: NamespaceView, wanted: Iterable[Target]) -> list[WorkloadFacts]:
+    targets = set(wanted)
+    found = []
+    for manifest in view.deployments:
+        target = Target(view.namespace, "deployment", manifest["metadata"]["name"])
+        claimed = facts.claim(manifest)
+        if target in targets or claimed:
+            found.append(facts.workload(target, manifest, view.services, view.pods))
+    return found
+
+
+async def _missing(api: Api, target: Target, view: NamespaceView) -> Missing:
+    """Say what there is instead; a namespace that may not be read is taken to exist."""
+    others = tuple(sorted(one["metadata"]["name"] for one in view.deployments))
+    if others:
+        return Missing(target, others)
+    try:
+        await api.get(paths.path_of("namespace", None, target.namespace))
+    except ApiError as error:
+        if error.status != 404:
+            return Missing(target)
+        return Missing(target, namespace_exists=False, namespaces=await _namespaces(api))
+    return Missing(target)
+
+
+async def _namespaces(api: Api) -> tuple[str, ...]:
+    try:
+        return tuple(one["metadata"]["name"] for one in await _items(api, "namespace", None))
+    except ApiError:
+        return ()

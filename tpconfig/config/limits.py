@@ -1,0 +1,19 @@
+"""How much of a file is read before it is refused: at most 2 s and 300 MB for any input."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_BYTES: Final = 1 << 20
+"""Of one file; 3,000 lines of ordinary configuration are a tenth of it."""
+
+MAX_VALUES: Final = 50_000
+"""Values in one document after aliases and merge keys are expanded."""
+
+MAX_DEPTH: Final = 64
+
+MAX_INTERPOLATED: Final = 4 << 20
+"""Characters that all ``${…}`` of one document may come to."""
+
+MAX_PROBLEMS: Final = 100
+"""Problems that are shown of one load; nobody reads more."""

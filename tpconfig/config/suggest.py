@@ -1,0 +1,35 @@
+"""The nearest known word to one that is not known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+_MAX_LENGTH: Final = 64
+_MAX_WORDS: Final = 500
+
+
+def nearest(wanted: str, known: Iterable[str]) -> str | None:
+    """Return the known word that ``wanted`` was most likely meant to be, if any is near."""
+    if len(wanted) > _MAX_LENGTH:
+        return None
+    words = list(islice(known, _MAX_WORDS))
+    folded = {word.lower().replace("-", "_"): word for word in words}
+    matches = difflib.get_close_matches(wanted.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
+
+
+def did_you_mean(wanted: str, known: Iterable[str]) -> str | None:
+    """Ask for the nearest known word, if there is one."""
+    guess = nearest(wanted, known)
+    return f"did you mean `{guess}`?" if guess else None
+
+
+def listed(words: Iterable[str], *, last: str = "or") -> str:
+    """Write words as a sentence does: `` `a`, `b` or `c` ``."""
+    quoted = [f"`{word}`" for word in words]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"

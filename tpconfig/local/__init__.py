@@ -1,0 +1,1 @@
+"""On the developer's machine: network namespaces, redirected traffic, processes, environment."""

@@ -1,0 +1,276 @@
+"""``tp``'s end of the keeper: the separate program in which a workload's processes live.
+
+A keeper makes the namespaces, starts the processes and ends them when ``tp`` is gone, however it
+went. What ``tp`` itself needs of the inside are sockets: they are made there and passed out, so
+that one event loop out here serves them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, NoReturn
+
+from tpconfig.errors import UsageError
+from tpconfig.local.diagnosis import Diagnosis, Failure, diagnose
+from tpconfig.local.inside import loop as inside
+from tpconfig.local.inside import wire
+from tpconfig.local.keeperlink import Conversation, KeeperLostError, RefusedError
+from tpconfig.local.world import World
+
+__all__ = ["Child", "Command", "Keeper", "KeeperLostError", "MethodError", "enter", "open_keeper"]
+
+Address = tuple[str, int]
+
+PROGRAM: Final = Path(__file__).with_name("keeper_main.py")
+_END_S: Final = inside.GRACE_S + 8.0
+
+
+class MethodError(UsageError):
+    """The namespace method does not work on this machine."""
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(
+            f"the namespace method does not work here: {diagnosis.reason}", hint=diagnosis.cure
+        )
+        self.diagnosis = diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program to start. The descriptors stay the caller's; the child gets copies.
+
+    ``foreground``: it gets the terminal that ``stdin`` is, Ctrl-C and job control included.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    stdin: int
+    stdout: int
+    stderr: int
+    foreground: bool = False
+
+
+class Child:
+    """A started program and the process group it leads."""
+
+    def __init__(self, pid: int, conversation: Conversation) -> None:
+        self.pid = pid
+        self._conversation = conversation
+        self._exit = conversation.exit_of(pid)
+
+    async def wait(self) -> int:
+        """Return its exit code, or ``-N`` where signal N ended it."""
+        return await asyncio.shield(self._exit)
+
+    async def signal(self, number: int) -> bool:
+        """Send a signal to its process group; return whether anybody is left in it."""
+        return await self._conversation.signal(self.pid, number)
+
+
+class Keeper:
+    """A running keeper.
+
+    Attributes:
+        pid: of the keeper's process; its namespaces are the workload's.
+        tcp_listener: accepts every redirected connection; ``getsockname`` of the accepted socket
+            is where the process wanted to go. ``None`` without namespaces, as `udp_listener`.
+        udp_listener: every redirected datagram, with ``IP_ORIGDSTADDR``.
+        remarks: what had to be left out on this machine.
+    """
+
+    def __init__(self, pid: int, conversation: Conversation, ready: wire.Message) -> None:
+        self.pid = pid
+        self.remarks: tuple[str, ...] = tuple(ready["ready"])
+        self.tcp_listener: socket.socket | None = None
+        self.udp_listener: socket.socket | None = None
+        self._conversation = conversation
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the processes have network and mounts of their own."""
+        return self.tcp_listener is not None
+
+    async def spawn(self, command: Command) -> Child:
+        """Start a program inside.
+
+        Raises:
+            UsageError: there is no such command or folder.
+        """
+        request: wire.Message = {
+            "do": "spawn",
+            "argv": list(command.argv),
+            "env": dict(command.env),
+            "cwd": command.cwd,
+            "foreground": command.foreground,
+        }
+        descriptors = (command.stdin, command.stdout, command.stderr)
+        try:
+            answer, _ = await self._conversation.ask(request, descriptors)
+        except RefusedError as refused:
+            raise _not_started(command, refused) from refused
+        return Child(answer["pid"], self._conversation)
+
+    async def connect(self, port: int) -> socket.socket | None:
+        """Connect to ``port`` on the loopback inside, IPv4 first; ``None`` where nobody listens."""
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            try:
+                sock = await self._socket(family)
+            except RefusedError:
+                continue
+            try:
+                await asyncio.get_running_loop().sock_connect(sock, (host, port))
+            except OSError:
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        return None
+
+    async def reply_socket(self, address: Address) -> socket.socket:
+        """Return a UDP socket that sends as ``address`` to the processes inside.
+
+        Raises:
+            OSError: nobody can speak as that address (a broadcast address, say).
+        """
+        request = {"do": "reply-socket", "address": address[0], "port": address[1]}
+        try:
+            _, (descriptor,) = await self._conversation.ask(request)
+        except RefusedError as refused:
+            raise OSError(refused.number, os.strerror(refused.number)) from refused
+        return _socket(descriptor)
+
+    def close(self) -> None:
+        """Close the listeners."""
+        for listener in (self.tcp_listener, self.udp_listener):
+            if listener is not None:
+                listener.close()
+
+    async def _socket(self, family: socket.AddressFamily) -> socket.socket:
+        if not self.isolated:
+            sock = socket.socket(family)
+            sock.setblocking(False)
+            return sock
+        request = {"do": "socket", "family": int(family)}
+        _, (descriptor,) = await self._conversation.ask(request)
+        return _socket(descriptor)
+
+
+@asynccontextmanager
+async def open_keeper(world: World | None, *, state_dir: Path) -> AsyncIterator[Keeper]:
+    """Start a keeper; every process that it started has ended when the block is left.
+
+    ``world`` of ``None``: no namespaces, only supervision.
+
+    Raises:
+        MethodError: this machine does not allow the namespaces, with the cure as hint.
+        KeeperLostError: the keeper failed in a way that was not foreseen.
+    """
+    scratch = state_dir / "world"
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with tempfile.TemporaryFile() as said:
+        try:
+            with theirs:
+                program = _start(theirs, said)
+        except BaseException:
+            ours.close()
+            raise
+        conversation = Conversation(ours, said)
+        try:
+            keeper = await _greet(conversation, program, world, str(scratch))
+            try:
+                yield keeper
+            finally:
+                keeper.close()
+        finally:
+            conversation.close()
+            await _ended(program)
+
+
+def _start(theirs: socket.socket, said: IO[bytes]) -> subprocess.Popen[bytes]:
+    descriptor = theirs.fileno()
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(PROGRAM), "keep", str(descriptor)],
+        pass_fds=(descriptor,),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=said,
+        cwd="/",
+    )
+
+
+async def _greet(
+    conversation: Conversation, program: subprocess.Popen[bytes], world: World | None, scratch: str
+) -> Keeper:
+    wish = None
+    if world is not None:
+        files = {
+            "resolv.conf": world.resolv_conf,
+            "hosts": world.hosts,
+            "nsswitch.conf": world.nsswitch,
+        }
+        wish = {"hostname": world.hostname, "files": files}
+    await conversation.tell({"world": wish, "scratch": scratch})
+    ready, descriptors = await conversation.first()
+    if "failed" in ready:
+        raise MethodError(diagnose(Failure(ready["failed"], ready["text"], ready["errno"])))
+    keeper = Keeper(program.pid, conversation, ready)
+    if descriptors:
+        keeper.tcp_listener, keeper.udp_listener = map(_socket, descriptors)
+    return keeper
+
+
+async def _ended(program: subprocess.Popen[bytes]) -> None:
+    """Wait for the keeper, which has heard that it is over, and for nothing longer than that."""
+    try:
+        await asyncio.to_thread(program.wait, _END_S)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        await asyncio.to_thread(program.wait)
+
+
+def _socket(descriptor: int) -> socket.socket:
+    sock = socket.socket(fileno=descriptor)
+    sock.setblocking(False)
+    return sock
+
+
+def _not_started(command: Command, refused: RefusedError) -> UsageError:
+    words = os.strerror(refused.number)
+    if refused.stage == "cwd":
+        return UsageError(f"cannot start in {command.cwd}: {words}")
+    if refused.number == errno.ENOENT:
+        return UsageError(f"{command.argv[0]}: command not found")
+    return UsageError(f"cannot start {command.argv[0]}: {words}")
+
+
+def enter(keeper_pid: int, argv: Sequence[str], env: Mapping[str, str], cwd: str) -> NoReturn:
+    """Become ``argv`` inside a keeper's namespaces, if it has any; for ``tp run``.
+
+    This process is replaced: its descriptors 0, 1 and 2, its terminal and its process group stay
+    as they are, and its exit code will be the program's. 125 means that it could not get in, 126
+    and 127 are the shell's.
+    """
+    request = {"keeper": keeper_pid, "argv": list(argv), "env": dict(env), "cwd": cwd}
+    with tempfile.TemporaryFile() as file:
+        file.write(wire.encode(request)[1])
+        file.seek(0)
+        descriptor = os.dup(file.fileno())
+    os.set_inheritable(descriptor, True)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    own = [sys.executable, "-I", "-S", str(PROGRAM), "enter", str(descriptor)]
+    os.execv(sys.executable, own)

@@ -1,0 +1,90 @@
+"""What a process inside learns names from: the Pod's view, with this machine's own name in it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+
+from tpconfig import names
+
+_KEPT_FROM_POD: Final = ("search", "domain", "options", "sortlist")
+_NO_NSSWITCH: Final = "passwd: files\ngroup: files\nshadow: files\n"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the process inside sees; ``hostname`` of ``None`` leaves the machine's."""
+
+    resolv_conf: str
+    hosts: str
+    nsswitch: str
+    hostname: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NameFiles:
+    """The three files, or what is there of them, and the name of a host."""
+
+    hostname: str
+    resolv_conf: str = ""
+    hosts: str = ""
+    nsswitch: str = ""
+
+
+def build(pod: NameFiles, machine: NameFiles, *, takes_hostname: bool = False) -> World:
+    """Put a workload's world together.
+
+    ``takes_hostname``: the process is known by the Pod's name (a StatefulSet's identity).
+    """
+    return World(
+        resolv_conf=resolv_conf(pod.resolv_conf),
+        hosts=hosts(pod, machine.hostname),
+        nsswitch=nsswitch(machine.nsswitch),
+        hostname=pod.hostname if takes_hostname else None,
+    )
+
+
+def resolv_conf(pod: str) -> str:
+    """Return the Pod's resolv.conf with our nameserver in place of its own."""
+    lines = [f"nameserver {names.RESOLVER_ADDRESS}"]
+    for line in pod.splitlines():
+        words = line.split()
+        if words and words[0] in _KEPT_FROM_POD:
+            lines.append(" ".join(words))
+    return "\n".join(lines) + "\n"
+
+
+def hosts(pod: NameFiles, machine_name: str) -> str:
+    """Return loopback, this machine's and the Pod's name, and the Pod's aliases.
+
+    Both names mean the process itself, wherever it looks its own name up.
+    """
+    own = dict.fromkeys(name for name in (machine_name, pod.hostname) if name)
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    if own:
+        lines.append(f"127.0.1.1 {' '.join(own)}")
+    for line in pod.hosts.splitlines():
+        address, *aliases = line.partition("#")[0].split() or [""]
+        if aliases and _is_alias(address) and pod.hostname not in aliases:
+            lines.append(" ".join((address, *aliases)))
+    return "\n".join(lines) + "\n"
+
+
+def nsswitch(machine: str) -> str:
+    """Return the machine's nsswitch.conf with ``hosts: files dns``.
+
+    The other databases stay as they are: users may come from a directory service.
+    """
+    kept = [line for line in machine.splitlines() if not line.lstrip().startswith("hosts:")]
+    text = "\n".join(kept).strip("\n")
+    return (text + "\n" if text else _NO_NSSWITCH) + "hosts: files dns\n"
+
+
+def _is_alias(address: str) -> bool:
+    """Tell the addresses of hosts from the loopback and multicast lines that every file has."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return not (parsed.is_loopback or parsed.is_multicast or address == "fe00::0")

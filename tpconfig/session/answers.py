@@ -1,0 +1,102 @@
+"""What a running session answers to other ``tp`` commands."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from tpconfig.errors import TpError, UsageError
+from tpconfig.model.events import Planned
+from tpconfig.session import control, describe, facts_json, loading
+from tpconfig.session.hosted import Hosted
+from tpconfig.session.holding import End, Holding, Why
+from tpconfig.session.lifecycle import Session
+from tpconfig.session.start import with_namespace
+from tpconfig.session.wish import Reload
+
+
+@dataclass(slots=True)
+class Answers:
+    """Answers requests of the control socket."""
+
+    session: Session
+    holding: Holding
+    loaded_from: Reload
+    over: asyncio.Event | None = None
+
+    async def answer(self, request: control.Message) -> control.Message:
+        """Answer one request.
+
+        Raises:
+            TpError: it cannot be answered.
+        """
+        match request.get("do"):
+            case "facts":
+                hosted = [await one.facts() for one in self.session.machine.hosted.values()]
+                return {"hosted": [facts_json.to_json(one) for one in hosted]}
+            case "status":
+                return self.status()
+            case "env":
+                one = self._hosted(str(request.get("workload")))
+                env = one.process_environment() if request.get("all") else one.env
+                return {"env": env}
+            case "world":
+                return self._world(str(request.get("workload")))
+            case "down":
+                self.holding.end(End(Why.ASKED))
+                return {"ending": True}
+            case "reload":
+                return await self._reload(Reload.from_json(request))
+            case unknown:
+                raise UsageError(f"this session does not know the request `{unknown}`")
+
+    def status(self) -> dict[str, Any]:
+        """Describe the session; the shape is ``schemas/status.schema.json``."""
+        session = self.session
+        return {
+            "session": session.identity.id,
+            "name": session.identity.name,
+            "file": session.identity.file,
+            "holder": session.identity.holder,
+            "context": session.api.context,
+            "server": session.api.server,
+            "namespaces": session.namespaces,
+            "method": session.method,
+            "ttl_s": session.wish.ttl_s,
+            "workloads": [
+                describe.hosted(one) for _, one in sorted(session.machine.hosted.items())
+            ],
+        }
+
+    def _hosted(self, name: str) -> Hosted:
+        hosted = self.session.machine.hosted
+        if name not in hosted:
+            there = ", ".join(sorted(hosted)) or "none"
+            raise UsageError(f"no workload `{name}` is up", hint=f"up: {there}")
+        return hosted[name]
+
+    def _world(self, name: str) -> dict[str, Any]:
+        one = self._hosted(name)
+        if one.keeper is None:
+            raise TpError(f"{name} is not connected yet", hint="try again in a moment")
+        return {
+            "keeper": one.keeper.pid,
+            "env": one.process_environment(),
+            "isolated": one.keeper.isolated,
+        }
+
+    async def _reload(self, reload: Reload) -> dict[str, Any]:
+        session = self.session
+        wish = loading.load(reload, session.machine.here.environ)
+        desired = with_namespace(wish.desired, wish.namespace or session.api.namespace)
+        seen: list[Planned] = []
+        plain, session.emit = session.emit, lambda event: (
+            seen.append(event) if isinstance(event, Planned) else plain(event)
+        )
+        try:
+            await session.converge(desired)
+        finally:
+            session.emit = plain
+        actions = [action for planned in seen for action in planned.plan.actions]
+        return {"changes": [describe.line(action) for action in actions]}

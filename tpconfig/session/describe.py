@@ -1,0 +1,111 @@
+"""Actions and hosted workloads in a person's words; one place, for the terminal and for JSON."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from tpconfig.model import actions as a
+from tpconfig.model.actions import Action
+from tpconfig.session.hosted import Hosted
+
+
+def subject(action: Action) -> str:
+    """Name what an action is about: an object of the cluster, or a workload of the file."""
+    match action:
+        case a.OpenSession(namespace=namespace) | a.CloseSession(namespace=namespace):
+            return f"lease in {namespace}"
+        case (
+            a.ClaimTarget(target=target)
+            | a.StopOriginal(target=target)
+            | a.StartOriginal(target=target)
+            | a.ReleaseTarget(target=target)
+        ):
+            return str(target)
+        case a.CreateAgent(pod=pod) | a.DeleteAgent(pod=pod):
+            return f"pod/{pod}"
+        case (
+            a.Connect(workload=workload)
+            | a.HandOver(workload=workload)
+            | a.StartProcess(workload=workload)
+            | a.OpenTraffic(workload=workload)
+            | a.CloseTraffic(workload=workload)
+            | a.StopProcess(workload=workload)
+            | a.Disconnect(workload=workload)
+        ):
+            return workload
+        case _:
+            assert_never(action)
+
+
+def verb(action: Action) -> str:
+    """Say in a word what an action does."""
+    match action:
+        case a.OpenSession():
+            return "create"
+        case a.ClaimTarget():
+            return "claim"
+        case a.CreateAgent():
+            return "create"
+        case a.Connect():
+            return "connect"
+        case a.HandOver():
+            return "environment"
+        case a.StartProcess():
+            return "start"
+        case a.OpenTraffic():
+            return "traffic here"
+        case a.StopOriginal():
+            return "scale to 0"
+        case a.StartOriginal():
+            return "scale back"
+        case a.CloseTraffic():
+            return "traffic back"
+        case a.StopProcess():
+            return "stop"
+        case a.Disconnect():
+            return "disconnect"
+        case a.DeleteAgent() | a.CloseSession():
+            return "delete"
+        case a.ReleaseTarget():
+            return "release"
+        case _:
+            assert_never(action)
+
+
+def sign(action: Action) -> str:
+    """Return ``+``, ``-`` or ``~``: created, removed, changed."""
+    match action:
+        case a.OpenSession() | a.CreateAgent() | a.Connect() | a.HandOver() | a.StartProcess():
+            return "+"
+        case a.DeleteAgent() | a.CloseSession() | a.StopProcess() | a.Disconnect():
+            return "-"
+        case _:
+            return "~"
+
+
+def line(action: Action) -> str:
+    """Describe an action in one line."""
+    return f"{sign(action)} {verb(action):<12} {subject(action)}: {action.reason.text}"
+
+
+def hosted(one: Hosted) -> dict[str, Any]:
+    """Describe a hosted workload for ``tp status``."""
+    return {
+        "name": one.workload.name,
+        "target": str(one.workload.target),
+        "namespace": one.workload.target.namespace,
+        "pod": one.pod.pod if one.pod else None,
+        "ports": [str(pair) for pair in one.ports],
+        "traffic": "here" if one.serving else "original",
+        "link": "up" if one.link_up else "lost",
+        "rtt_ms": round(one.rtt_s * 1000, 2) if one.rtt_s is not None else None,
+        "process": _process(one),
+    }
+
+
+def _process(one: Hosted) -> str | None:
+    if one.workload.run is None:
+        return None
+    if one.exit_code is not None:
+        return f"ended ({one.exit_code})"
+    return "running" if one.process else "stopped"

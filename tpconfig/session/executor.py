@@ -1,0 +1,60 @@
+"""Carries a plan out: independent actions side by side, dependent ones in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from tpconfig.errors import TpError
+from tpconfig.model.actions import Action
+from tpconfig.model.events import ActionDone, ActionFailed, ActionStarted, ActionWaiting, Event
+from tpconfig.model.plan import Plan
+from tpconfig.planner import order
+
+Emit = Callable[[Event], None]
+Apply = Callable[[Action, Callable[[str], None]], Awaitable[str]]
+
+
+async def execute(plan: Plan, apply: Apply, emit: Emit, *, go_on: bool = False) -> None:
+    """Apply every action of the plan.
+
+    Args:
+        plan: what to do.
+        apply: carries one action out and returns a word about it.
+        emit: is told of each action's course.
+        go_on: a failed action does not stop the others (the way back goes as far as it can).
+
+    Raises:
+        TpError: the first failure; with ``go_on``, after everything else was tried.
+    """
+    finished = [asyncio.Event() for _ in plan.actions]
+    failures: list[Exception] = []
+
+    async def run(index: int, action: Action) -> None:
+        for before in order.needs(action, plan.actions):
+            await finished[before].wait()
+        try:
+            await _run_one(action, apply, emit)
+        except TpError as error:
+            emit(ActionFailed(action, error.message))
+            failures.append(error)
+            if not go_on:
+                raise
+        finished[index].set()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for index, action in enumerate(plan.actions):
+                group.create_task(run(index, action))
+    except* TpError:
+        pass
+    if failures:
+        raise failures[0]
+
+
+async def _run_one(action: Action, apply: Apply, emit: Emit) -> None:
+    started_s = time.monotonic()
+    emit(ActionStarted(action))
+    detail = await apply(action, lambda what: emit(ActionWaiting(action, what)))
+    emit(ActionDone(action, time.monotonic() - started_s, detail))

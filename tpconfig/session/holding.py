@@ -1,0 +1,159 @@
+"""What a session does while it is up: lives, watches, and follows what happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from tpconfig import names
+from tpconfig.cluster import lease, paths
+from tpconfig.cluster.watch import watch
+from tpconfig.errors import TpError, UnreachableError
+from tpconfig.model.events import Remark
+from tpconfig.session.lifecycle import Session
+
+RETRY_S = 1.0
+POLL_S = 0.1
+
+
+class Why(Enum):
+    """Why a session stopped being up."""
+
+    ASKED = "asked"
+    ENDED_ELSEWHERE = "ended elsewhere"
+    PROCESSES_ENDED = "every process ended"
+    NAMED_ENDED = "the named process ended"
+    LOST = "what it was about is gone"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a session's life and who meant it; ``code`` is a process's own."""
+
+    why: Why
+    by: str = ""
+    reason: str = ""
+    code: int = 0
+
+
+@dataclass(slots=True)
+class Holding:
+    """Keeps a session that is up alive until something ends it."""
+
+    session: Session
+    exit_code_from: str | None = None
+    stay: bool = False
+    ended: asyncio.Future[End] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    async def until_end(self) -> End:
+        """Renew the leases and watch until something ends the session."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._renew()),
+                group.create_task(self._processes()),
+                group.create_task(self._late_listeners()),
+            ]
+            for namespace in self.session.namespaces:
+                tasks.append(group.create_task(self._marks(namespace)))
+                tasks.append(group.create_task(self._agents(namespace)))
+            try:
+                return await asyncio.shield(self.ended)
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def end(self, end: End) -> None:
+        """End the session; the first reason stands."""
+        if not self.ended.done():
+            self.ended.set_result(end)
+
+    async def converge(self) -> None:
+        """Make the world equal to the wish again; a failure is said and tried again later."""
+        try:
+            await self.session.converge(self.session.desired, announce=False)
+        except TpError as error:
+            self.session.emit(Remark(f"not as wished yet: {error.message}"))
+
+    async def _renew(self) -> None:
+        """Renew every lease each quarter of its life; one that vanished is written again."""
+        session = self.session
+        while True:
+            await asyncio.sleep(session.wish.ttl_s / 4)
+            for namespace in session.namespaces:
+                try:
+                    there = await lease.renew(
+                        session.api, namespace, session.identity.id, session.wish.ttl_s
+                    )
+                except UnreachableError as error:
+                    session.emit(Remark(f"the lease could not be renewed: {error.message}"))
+                    continue
+                except TpError as error:
+                    session.emit(Remark(f"the lease was not renewed: {error.message}"))
+                    continue
+                if not there and not self.ended.done():
+                    session.emit(Remark(f"the lease in {namespace} had vanished: written again"))
+                    await self.converge()
+
+    async def _marks(self, namespace: str) -> None:
+        """Stop where somebody wrote the session's end on its lease."""
+        session = self.session
+        async for note in lease.ends(session.api, namespace, session.identity.id):
+            if note is None:
+                if not self.ended.done():
+                    session.emit(Remark(f"the lease in {namespace} had vanished: written again"))
+                    await self.converge()
+                continue
+            by, reason = str(note.get("by", "")), str(note.get("why", ""))
+            self.end(End(Why.ENDED_ELSEWHERE, by, reason))
+
+    async def _agents(self, namespace: str) -> None:
+        """Replace an agent's Pod that was deleted, evicted or drained away."""
+        session = self.session
+        selector = f"{names.LABEL_SESSION}={session.identity.id},{names.LABEL_ROLE}=agent"
+        path = paths.path_of("pod", namespace)
+        async for event in watch(session.api, path, label_selector=selector):
+            if event.type == "SYNCED" or self.ended.done():
+                continue
+            if event.type == "DELETED" or _is_over(event.object):
+                name = event.object["metadata"]["name"]
+                used = [one for one in session.machine.hosted.values() if one.pod]
+                if any(one.pod and one.pod.pod == name for one in used):
+                    session.emit(Remark(f"pod {name} is gone: a new agent takes its place"))
+                    await self.converge()
+
+    async def _processes(self) -> None:
+        """End with the named process, or when every process has ended."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            hosted = self.session.machine.hosted
+            named = hosted.get(self.exit_code_from or "")
+            if named is not None and named.exit_code is not None:
+                self.end(End(Why.NAMED_ENDED, code=named.exit_code))
+            running = [one for one in hosted.values() if one.workload.run is not None]
+            codes = [one.exit_code for one in running]
+            alone = len(running) == len(hosted)
+            if running and alone and None not in codes and not self.stay:
+                self.end(End(Why.PROCESSES_ENDED, code=max(codes, key=lambda code: code != 0)))
+
+    async def _late_listeners(self) -> None:
+        """Move the traffic of a workload without ``run`` once somebody listens here."""
+        while True:
+            await asyncio.sleep(POLL_S * 2)
+            waiting = [
+                one
+                for one in self.session.machine.hosted.values()
+                if one.workload.run is None and one.ports and not one.serving and one.link_up
+            ]
+            if any([await one.listening() for one in waiting]):
+                await self.converge()
+                await asyncio.sleep(RETRY_S)
+
+
+def _is_over(pod: Mapping[str, Any]) -> bool:
+    ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return ended or "deletionTimestamp" in pod["metadata"]

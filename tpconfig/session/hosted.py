@@ -1,0 +1,299 @@
+"""One workload on this machine: its link, its network namespace, its environment, its process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tpconfig.errors import TpError
+from tpconfig.local import environment, exports, world
+from tpconfig.local.keeper import Keeper, open_keeper
+from tpconfig.local.process import Process, ProcessSpec, open_process
+from tpconfig.local.state import SessionPaths
+from tpconfig.model.desired import Outbound, Workload
+from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput
+from tpconfig.model.observed import HostedFacts
+from tpconfig.model.target import PortPair
+from tpconfig.session.executor import Emit
+from tpconfig.session.hold import Held, hold
+from tpconfig.session.traffic import Traffic, open_redirection
+from tpconfig.tunnel.link import Link, open_link
+from tpconfig.tunnel.pipe import Connect
+
+POLL_S = 0.03
+LAST_LINES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What hosting needs of this machine, the same for every workload of a session."""
+
+    session: str
+    group: asyncio.TaskGroup
+    state: SessionPaths
+    method: str
+    environ: Mapping[str, str]
+    emit: Emit
+    outbound: Outbound
+    api_server: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodSide:
+    """The agent that a workload is linked to, and what its container's spec names."""
+
+    namespace: str
+    pod: str
+    container: str
+    spec_keys: frozenset[str]
+    grace_s: float
+
+
+@dataclass(slots=True)
+class Hosted:
+    """The machine's side of one workload; every step can be asked for in any state."""
+
+    workload: Workload
+    here: Here
+    pod: PodSide | None = None
+    ports: tuple[PortPair, ...] = ()
+    handed_over: str | None = None
+    process: str | None = None
+    serving: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    exit_code: int | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    _link: Held[Link] | None = None
+    _keeper: Held[Keeper] | None = None
+    _redirect: Held[object] | None = None
+    _process: Held[Process] | None = None
+    _traffic: Traffic | None = None
+    _tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """The keeper of the workload's processes, once its environment is here."""
+        return self._keeper.value if self._keeper else None
+
+    @property
+    def link_up(self) -> bool:
+        """Whether the link carries streams right now."""
+        return self._link is not None and self._link.value.state == "up"
+
+    @property
+    def rtt_s(self) -> float | None:
+        """The last round trip to the agent, in seconds."""
+        return self._link.value.rtt_s if self._link else None
+
+    async def facts(self) -> HostedFacts:
+        """Say what is here, in the planner's words."""
+        return HostedFacts(
+            workload=self.workload.name,
+            agent=self.pod.pod if self.pod else "",
+            ports=self.ports,
+            handed_over=self.handed_over,
+            process=self.process,
+            serving=self.serving,
+            listening=await self.listening() if self.workload.run is None else False,
+        )
+
+    async def connect(
+        self, pod: PodSide, connect: Connect, secret: str, ports: tuple[PortPair, ...]
+    ) -> None:
+        """Have a link to ``pod`` and exactly ``ports`` listening there."""
+        if self.pod != pod or self._link is None:
+            await self._close_link()
+            traffic = Traffic(dial_keeper=lambda: self.keeper)
+            block = open_link(
+                connect,
+                secret=secret.encode(),
+                session=self.here.session,
+                accept=traffic.accept,
+                on_state=self._link_changed,
+            )
+            self._link = await hold(self.here.group, block)
+            self._traffic, self.pod, self.ports, self.serving = traffic, pod, (), False
+            await self._link.value.grace(pod.grace_s)
+        assert self._traffic is not None
+        link = self._link.value
+        self._traffic.pairs = {pair.pod: pair.local for pair in ports}
+        for pair in self.ports:
+            if pair.pod not in self._traffic.pairs:
+                await link.unlisten(pair.pod.number, pair.pod.protocol)
+        for pair in ports:
+            if all(pair.pod != known.pod for known in self.ports):
+                await link.listen(pair.pod.number, pair.pod.protocol)
+        self.ports = ports
+
+    async def hand_over(self, fingerprint: str) -> str:
+        """Make the Pod's names and environment the workload's; write the exports."""
+        assert self._link is not None
+        assert self.pod is not None
+        described = self._link.value.describe
+        await self._close_keeper()
+        inside = None
+        if self.here.method == "namespace":
+            own = world.NameFiles(
+                hostname=os.uname().nodename, nsswitch=_read("/etc/nsswitch.conf")
+            )
+            theirs = world.NameFiles(described.hostname, described.resolv_conf, described.hosts)
+            inside = world.build(theirs, own)
+        block = open_keeper(inside, state_dir=self.here.state.folder)
+        self._keeper = await hold(self.here.group, block)
+        if self._keeper.value.isolated:
+            redirection = open_redirection(
+                self._keeper.value, self._link.value, self.here.outbound, self.here.api_server
+            )
+            self._redirect = await hold(self.here.group, redirection)
+        wish = self.workload.env
+        changes = environment.Changes(wish.set, wish.unset)
+        self.env = environment.additions(
+            environment.PodEnvironment(described.env, self.pod.spec_keys),
+            environment.Whereabouts(self.workload.name, described.hostname, self.pod.container),
+            changes,
+        )
+        said = self._write_exports()
+        self.handed_over = fingerprint
+        return "; ".join([f"{len(self.env)} variables", *said])
+
+    def process_environment(self) -> dict[str, str]:
+        """Return the whole environment of the workload's processes."""
+        wish = self.workload.env
+        changes = environment.Changes(wish.set, wish.unset)
+        return environment.process_environment(self.here.environ, self.env, changes)
+
+    async def start(self, fingerprint: str) -> None:
+        """Start the workload's command and wait until every exposed local port accepts.
+
+        Raises:
+            TpError: it ended, or was not ready in time; with the last lines that it wrote.
+        """
+        run = self.workload.run
+        assert run is not None
+        assert self._keeper is not None
+        spec = ProcessSpec(self.workload.name, run.argv, self.process_environment(), run.cwd)
+        self._tail.clear()
+        self.ended, self.exit_code = asyncio.Event(), None
+        block = open_process(self._keeper.value, spec, self._output)
+        self._process = await hold(self.here.group, block)
+        self.process = fingerprint
+        self.here.group.create_task(self._watch_process(self._process.value))
+        try:
+            async with asyncio.timeout(run.ready_timeout_s):
+                await self._until_ready()
+        except TimeoutError:
+            ports = ", ".join(str(pair.local) for pair in self.ports)
+            raise TpError(
+                f"{self.workload.name}: nothing listened on {ports} for {run.ready_timeout_s:g} s",
+                hint="expose the port that the command listens on, or give it more time: "
+                "run.ready.timeout",
+                source=run.source,
+                details=tuple(self._tail),
+            ) from None
+
+    async def listening(self) -> bool:
+        """Tell whether any exposed local TCP port accepts a connection."""
+        return any([await self._accepts(pair) for pair in self.ports])
+
+    async def serve(self, *, ready: bool) -> None:
+        """Have the agent say that it can serve, or that it cannot."""
+        assert self._link is not None
+        if ready or self.link_up:
+            await self._link.value.ready(ready)
+        self.serving = ready
+
+    async def stop(self) -> None:
+        """Stop the workload's command."""
+        held, self._process, self.process = self._process, None, None
+        run = self.workload.run
+        if held is not None and run is not None:
+            await held.value.stop(signal.Signals[run.stop_signal], run.stop_timeout_s)
+            await held.close()
+
+    async def disconnect(self) -> None:
+        """Close everything; remove the exports that are not to be kept."""
+        await self.stop()
+        await self._close_keeper()
+        await self._close_link()
+        for export in self.workload.env.exports:
+            if not export.keep:
+                Path(export.path).unlink(missing_ok=True)
+        self.pod, self.ports, self.handed_over, self.serving = None, (), None, False
+
+    async def _until_ready(self) -> None:
+        waiting = [pair for pair in self.ports if pair.pod.protocol == "tcp"]
+        while True:
+            if self.ended.is_set():
+                raise TpError(
+                    f"{self.workload.name}: the command ended with {_said(self.exit_code)} "
+                    "before it was ready",
+                    source=self.workload.run.source if self.workload.run else None,
+                    details=tuple(self._tail),
+                )
+            waiting = [pair for pair in waiting if not await self._accepts(pair)]
+            if not waiting:
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _accepts(self, pair: PortPair) -> bool:
+        if self._traffic is None or pair.pod.protocol != "tcp":
+            return False
+        sock = await self._traffic.dial(pair.pod)
+        if sock is None:
+            return False
+        sock.close()
+        return True
+
+    async def _watch_process(self, process: Process) -> None:
+        code = await process.wait()
+        self.exit_code = code
+        self.ended.set()
+        self.here.emit(ProcessEnded(self.workload.name, code))
+
+    def _output(self, workload: str, stream: str, line: bytes) -> None:
+        self._tail.append(line.decode(errors="replace"))
+        self.here.emit(ProcessOutput(workload, stream, line))
+
+    def _link_changed(self, state: str, reason: str) -> None:
+        self.here.emit(LinkChanged(self.workload.name, state == "up", reason))
+
+    def _write_exports(self) -> list[str]:
+        said = []
+        for export in self.workload.env.exports:
+            rendered = exports.render(self.env, export.format)
+            exports.write(Path(export.path), rendered.content)
+            if rendered.inexpressible:
+                left_out = ", ".join(rendered.inexpressible)
+                said.append(f"{export.path}: {export.format} cannot hold {left_out}")
+        return said
+
+    async def _close_keeper(self) -> None:
+        redirect, keeper = self._redirect, self._keeper
+        self._redirect = self._keeper = None
+        if redirect is not None:
+            await redirect.close()
+        if keeper is not None:
+            await keeper.close()
+
+    async def _close_link(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+
+def _said(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,144 @@
+"""One ``tp up``, from the first look to the last restore.
+
+Everything happens by converging: observe, plan, apply. Coming up is the first time, a saved file
+or a deleted Pod is another, and the end is the same with an empty wish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from tpconfig.cluster.api import Api
+from tpconfig.cluster.apply import ClusterApplier, WorldMovedError
+from tpconfig.cluster.lease import Owner
+from tpconfig.errors import TpError
+from tpconfig.local.diagnosis import Diagnosis
+from tpconfig.model.actions import Action, ClusterAction
+from tpconfig.model.desired import Desired, SessionWish
+from tpconfig.model.events import Planned
+from tpconfig.model.observed import MachineFacts, Observed
+from tpconfig.model.plan import Plan
+from tpconfig.planner.diff import diff
+from tpconfig.session import heal, verdicts, view
+from tpconfig.session.executor import Apply, Emit, execute
+from tpconfig.session.hosted import Hosted
+from tpconfig.session.identity import Identity
+from tpconfig.session.machine import Machine
+
+REPLANS = 5
+UNDO_DEADLINE_S = 150.0
+
+
+@dataclass(slots=True)
+class Session:
+    """A session that is coming up, is up, or is going down."""
+
+    api: Api
+    identity: Identity
+    wish: SessionWish
+    machine: Machine
+    emit: Emit
+    method: str
+    method_problem: Diagnosis | None = None
+    desired: Desired = field(default_factory=Desired)
+    plan: Plan = field(default_factory=Plan)
+    touched: set[str] = field(default_factory=set)
+    _converging: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def owner(self) -> Owner:
+        """What the session's Leases say about it."""
+        who = self.identity
+        return Owner(who.id, who.user, who.holder, who.name, who.file, self.wish.ttl_s)
+
+    @property
+    def namespaces(self) -> list[str]:
+        """Every namespace that this session has a Lease in, or is about to."""
+        return sorted(self.touched)
+
+    async def look(self, desired: Desired, *, ask: bool = True) -> tuple[Observed, Plan]:
+        """Observe, and plan what would make the world equal to ``desired``."""
+        wanted = replace(desired, method=self.method)
+
+        async def here() -> MachineFacts:
+            problem = self.method_problem if desired.workloads else None
+            return await self.machine.facts(wanted, self.method, problem)
+
+        where = {*self.touched, *(one.target.namespace for one in wanted.workloads)}
+        world = await view.observe(
+            self.api, wanted, session=self.identity.id, namespaces=where, machine=here, ask=ask
+        )
+        if await heal.heal(self.api, world, self.emit):
+            world = await view.observe(
+                self.api, wanted, session=self.identity.id, namespaces=where, machine=here, ask=ask
+            )
+        return world, diff(wanted, world, self.wish.image)
+
+    async def converge(self, desired: Desired, *, announce: bool = True) -> None:
+        """Make the world equal to ``desired``, planning again where it moves meanwhile.
+
+        Raises:
+            TpError: the plan is blocked, or an action failed.
+        """
+        async with self._converging:
+            for attempt in range(REPLANS):
+                world, plan = await self.look(desired, ask=attempt == 0)
+                verdicts.raise_blockers(plan)
+                self.plan = plan
+                if announce and attempt == 0:
+                    self.emit(self.planned(plan))
+                self.desired = desired
+                self.touched |= {one.target.namespace for one in desired.workloads}
+                for workload in desired.workloads:
+                    name = workload.name
+                    self.machine.hosted.setdefault(name, Hosted(workload, self.machine.here))
+                self.machine.adopt(desired.workloads)
+                try:
+                    await execute(plan, self._applier(world), self.emit)
+                except WorldMovedError:
+                    if attempt == REPLANS - 1:
+                        raise
+                    continue
+                return
+
+    async def undo(self) -> None:
+        """Put everything back; as far as it goes, whatever fails.
+
+        Raises:
+            TpError: something is not back yet.
+        """
+        async with asyncio.timeout(UNDO_DEADLINE_S), self._converging:
+            for attempt in range(REPLANS):
+                world, plan = await self.look(Desired(), ask=False)
+                try:
+                    await execute(plan, self._applier(world), self.emit, go_on=True)
+                except WorldMovedError:
+                    if attempt == REPLANS - 1:
+                        raise
+                else:
+                    break
+        self.desired = Desired()
+
+    async def leave(self) -> None:
+        """Close what is on this machine and leave the cluster alone: somebody else restores it."""
+        for name in list(self.machine.hosted):
+            with suppress(TpError):
+                await self.machine.hosted.pop(name).disconnect()
+
+    def planned(self, plan: Plan) -> Planned:
+        """Say what is going to be done, and where."""
+        who = self.identity
+        return Planned(plan, self.api.context, self.api.server, who.id, who.holder, self.wish.ttl_s)
+
+    def _applier(self, world: Observed) -> Apply:
+        cluster = ClusterApplier(self.api, self.owner, self.wish.image, world)
+
+        async def apply(action: Action, waiting: Callable[[str], None]) -> str:
+            if isinstance(action, ClusterAction):
+                return await cluster.apply(action, waiting)
+            return await self.machine.apply(action, waiting, world, cluster)
+
+        return apply

@@ -1,0 +1,226 @@
+"""Carries out the plan's actions on this machine, and says what is here."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from tpconfig.cluster import endpoints, manifests
+from tpconfig.cluster.api import Api
+from tpconfig.cluster.apply import ClusterApplier
+from tpconfig.errors import TpError
+from tpconfig.local import observe as machine
+from tpconfig.local.diagnosis import Diagnosis
+from tpconfig.model import actions as a
+from tpconfig.model.desired import Desired, Workload
+from tpconfig.model.observed import MachineFacts, Observed
+from tpconfig.model.target import PodPort
+from tpconfig.session.hosted import Here, Hosted, PodSide
+from tpconfig.session.pipes import port_forwards
+
+READY_TIMEOUT_S = 60.0
+UNREADY_TIMEOUT_S = 10.0
+DRAIN_S = 5.0
+"""What the proxies of all nodes get to notice that the agent takes no new connections."""
+
+Waiting = Callable[[str], None]
+
+_SHELL_WORDS = frozenset(
+    [
+        ".",
+        ":",
+        "[",
+        "[[",
+        "(",
+        "{",
+        "alias",
+        "bg",
+        "break",
+        "case",
+        "cd",
+        "command",
+        "continue",
+        "echo",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "false",
+        "for",
+        "if",
+        "printf",
+        "pwd",
+        "read",
+        "return",
+        "set",
+        "shift",
+        "source",
+        "test",
+        "time",
+        "trap",
+        "true",
+        "type",
+        "ulimit",
+        "umask",
+        "unset",
+        "until",
+        "wait",
+        "while",
+        "!",
+    ]
+)
+
+
+@dataclass(slots=True)
+class Machine:
+    """Everything that one session hosts here."""
+
+    api: Api
+    here: Here
+    hosted: dict[str, Hosted] = field(default_factory=dict)
+
+    async def apply(
+        self, action: a.MachineAction, waiting: Waiting, world: Observed, cluster: ClusterApplier
+    ) -> str:
+        """Carry out one action."""
+        one = self.hosted.get(action.workload)
+        match action:
+            case a.Connect():
+                await self._connect(action, world, cluster)
+                return ""
+            case a.Disconnect(workload=workload):
+                if one is not None:
+                    await one.disconnect()
+                    del self.hosted[workload]
+                return ""
+            case _ if one is None:
+                raise TpError(f"{action.workload} is not connected")
+            case a.HandOver(fingerprint=fingerprint):
+                return await one.hand_over(fingerprint)
+            case a.StartProcess(fingerprint=fingerprint):
+                waiting("its ports to accept connections" if one.ports else "it to start")
+                await one.start(fingerprint)
+                return ""
+            case a.OpenTraffic():
+                return await self._open_traffic(one, action, waiting)
+            case a.CloseTraffic():
+                return await self._close_traffic(one, action, world, waiting)
+            case a.StopProcess():
+                await one.stop()
+                return ""
+            case _:
+                assert_never(action)
+
+    def adopt(self, workloads: Iterable[Workload]) -> None:
+        """Take over what the file says now about workloads that are hosted already."""
+        for workload in workloads:
+            if one := self.hosted.get(workload.name):
+                one.workload = workload
+
+    async def facts(self, desired: Desired, method: str, problem: Diagnosis | None) -> MachineFacts:
+        """Say what is hosted here and what the wish would miss."""
+        missing = {
+            workload.name for workload in desired.workloads if not self._has_command(workload)
+        }
+        ports = {
+            PodPort(expose.local, expose.protocol)
+            for workload in desired.workloads
+            for expose in workload.exposes or ()
+        }
+        taken = machine.ports_in_use(ports)
+        return MachineFacts(
+            hosted=tuple([await one.facts() for one in self.hosted.values()]),
+            method=method,
+            method_problem=(problem.message, problem.hint) if problem else None,
+            missing_commands=frozenset(missing),
+            ports_in_use=tuple((p.number, p.protocol, who) for p, who in sorted(taken.items())),
+        )
+
+    async def _connect(self, action: a.Connect, world: Observed, cluster: ClusterApplier) -> None:
+        one = self.hosted.get(action.workload)
+        if one is None:
+            raise TpError(f"{action.workload} is not part of the wish")
+        facts = next(f for f in world.workloads if f.target == one.workload.target)
+        pod_spec = facts.manifest["spec"]["template"]["spec"]
+        container = next(c for c in pod_spec["containers"] if c["name"] == action.container)
+        side = PodSide(
+            namespace=action.namespace,
+            pod=action.pod,
+            container=action.container,
+            spec_keys=frozenset(entry["name"] for entry in container.get("env") or ()),
+            grace_s=cluster.owner.ttl_s,
+        )
+        link_port, _ = manifests.agent_ports(pod_spec)
+        secret = await cluster.secret(action.namespace)
+        pipes = port_forwards(self.api, action.namespace, action.pod, link_port)
+        await one.connect(side, pipes, secret, action.ports)
+
+    async def _open_traffic(self, one: Hosted, action: a.OpenTraffic, waiting: Waiting) -> str:
+        await one.serve(ready=True)
+        waiting("every Service to send its traffic here")
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await endpoints.wait_for_pod(
+                    self.api, action.target.namespace, action.services, action.pod, serving=True
+                )
+        except TimeoutError:
+            raise TpError(
+                f"pod {action.pod} did not become ready in {READY_TIMEOUT_S:.0f} s",
+                hint=f"kubectl describe pod {action.pod} tells what else of it is not ready "
+                "(sidecars?)",
+            ) from None
+        return ""
+
+    async def _close_traffic(
+        self, one: Hosted, action: a.CloseTraffic, world: Observed, waiting: Waiting
+    ) -> str:
+        assert one.pod is not None
+        services = tuple(
+            service.name
+            for facts in world.workloads
+            if facts.target == one.workload.target
+            for service in facts.services
+        )
+        if not one.link_up:
+            return "the link was lost before"
+        await one.serve(ready=False)
+        if not services:
+            return ""
+        try:
+            async with asyncio.timeout(UNREADY_TIMEOUT_S):
+                await endpoints.wait_for_pod(
+                    self.api, one.pod.namespace, services, action.pod, serving=False
+                )
+        except TimeoutError:
+            return "a Service still sends here"
+        waiting(f"{DRAIN_S:.0f} s for every node to notice")
+        await asyncio.sleep(DRAIN_S)
+        return ""
+
+    def _has_command(self, workload: Workload) -> bool:
+        if workload.run is None:
+            return True
+        word = command_word(workload.run.argv)
+        if word is None:
+            return True
+        environ = {**self.here.environ, **dict(workload.env.set)}
+        return machine.find_command(word, environ, workload.run.cwd) is not None
+
+
+def command_word(argv: tuple[str, ...]) -> str | None:
+    """Return the program that a command starts with; ``None`` where only a shell can tell."""
+    if argv[:2] != ("/bin/sh", "-c"):
+        return argv[0]
+    try:
+        words = shlex.split(argv[2], comments=True)
+    except ValueError:
+        return None
+    for word in words:
+        if "=" in word.split("/")[0] and not word.startswith("="):
+            continue
+        plain = not set(word) & set("$`*?;|&<>(){}~\n")
+        return word if plain and word not in _SHELL_WORDS else None
+    return None

@@ -1,0 +1,112 @@
+"""Opens what every command needs: the way to the cluster, the identity, this machine's side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tpconfig.cluster import observe as cluster
+from tpconfig.cluster.api import Api, open_api
+from tpconfig.errors import UsageError
+from tpconfig.local import observe as machine
+from tpconfig.local import state
+from tpconfig.local.diagnosis import Diagnosis
+from tpconfig.model.desired import Desired
+from tpconfig.model.events import Remark
+from tpconfig.session.executor import Emit
+from tpconfig.session.hosted import Here
+from tpconfig.session.identity import Identity, identify
+from tpconfig.session.lifecycle import Session
+from tpconfig.session.machine import Machine
+from tpconfig.session.wish import Wish
+
+
+@asynccontextmanager
+async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, Desired]]:
+    """Open a session for a wish; nothing is changed anywhere.
+
+    Yields the session, and the wish with the context's namespace where the file names none.
+
+    Raises:
+        UnreachableError: the API server does not answer.
+        UsageError: no such context, or a protected one.
+    """
+    choice = wish.cluster
+    async with open_api(context=choice.context, kubeconfig=choice.kubeconfig) as api:
+        check_protected(wish, api)
+        place = state.prepare(state.folder(wish.environ))
+        user, (method, problem) = await _both(api, wish, place)
+        who = identify(user=user, name=wish.session.name, file=wish.session.file)
+        if problem is not None and wish.desired.method == "auto":
+            emit(Remark(f"method: none, because {problem.message} ({problem.hint})"))
+            problem = None
+        async with asyncio.TaskGroup() as group:
+            here = Here(
+                session=who.id,
+                group=group,
+                state=state.open_session(place, who.id),
+                method=method,
+                environ=wish.environ,
+                emit=emit,
+                outbound=wish.desired.outbound,
+                api_server=api.server,
+            )
+            session = Session(
+                api, who, wish.session, Machine(api, here), emit, method, method_problem=problem
+            )
+            yield session, with_namespace(wish.desired, wish.namespace or api.namespace)
+
+
+def with_namespace(desired: Desired, namespace: str) -> Desired:
+    """Fill in the namespace of targets that the file gives none."""
+    workloads = tuple(
+        one
+        if one.target.namespace
+        else replace(one, target=replace(one.target, namespace=namespace))
+        for one in desired.workloads
+    )
+    return replace(desired, workloads=workloads)
+
+
+def check_protected(wish: Wish, api: Api) -> None:
+    """Refuse a protected context that was not meant by name.
+
+    Raises:
+        UsageError: it needs ``--yes-i-mean``.
+    """
+
+
+    choice = wish.cluster
+    if any(fnmatchcase(api.context, pattern) for pattern in choice.protected):
+        if choice.meant != api.context:
+            raise UsageError(
+                f"context {api.context} is protected by cluster.protected",
+                hint=f"if you mean it: --yes-i-mean {api.context}",
+            )
+
+
+async def _both(api: Api, wish: Wish, place: Path) -> tuple[str, tuple[str, Diagnosis | None]]:
+    """Ask the cluster who we are while the machine is tried."""
+
+
+
+    wants_netns = bool(wish.desired.workloads) and wish.desired.method in ("auto", "namespace")
+
+    async def trying() -> Diagnosis | None:
+        return await machine.namespace_problem(place) if wants_netns else None
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            user = group.create_task(cluster.who_am_i(api))
+            tried = group.create_task(trying())
+    except* Exception as errors:
+        raise errors.exceptions[0] from None
+    problem = tried.result()
+    if not wants_netns:
+        return user.result(), ("none", None)
+    usable = problem is None or wish.desired.method == "namespace"
+    return user.result(), ("namespace" if usable else "none", problem)

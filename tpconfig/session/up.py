@@ -1,0 +1,155 @@
+"""``tp up`` in one process: come up, hold, and put everything back, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tpconfig.errors import ExitCode, TpError
+from tpconfig.model.desired import Desired
+from tpconfig.model.events import Remark, SessionEnded, SessionUp
+from tpconfig.session import control, shell
+from tpconfig.session.answers import Answers
+from tpconfig.session.executor import Emit
+from tpconfig.session.holding import End, Holding, Why
+from tpconfig.session.interrupts import Interrupted, Interrupts, catch_interrupts
+from tpconfig.session.lifecycle import Session
+from tpconfig.session.start import open_session
+from tpconfig.session.wish import Reload, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """How ``tp up`` was asked."""
+
+    reload: Reload
+    keep: bool = False
+    interactive: bool = False
+    stay: bool = False
+    exit_code_from: str | None = None
+
+
+class AbandonedError(TpError):
+    """The user did not wait for the restore."""
+
+    exit_code = ExitCode.ABANDONED
+
+
+async def up(wish: Wish, options: UpOptions, emit: Emit, is_up: Callable[[], None]) -> int:
+    """Bring the wish up and hold it until something ends it; return the exit code.
+
+    ``is_up`` is called once when everything is there.
+
+    Raises:
+        TpError: it did not come up (all undone), or was not put back as a whole.
+    """
+    with catch_interrupts() as interrupts:
+        async with open_session(wish, emit) as (session, desired):
+            socket = session.machine.here.state.socket
+            if await _living_one(session, options, emit):
+                is_up()
+                return 0
+            holding = Holding(session, options.exit_code_from, options.stay)
+            answers = Answers(session, holding, options.reload)
+            async with control.serve(socket, answers.answer):
+                await _come_up(session, desired, options, interrupts)
+                is_up()
+                end = await _hold(holding, options, interrupts)
+                await _finish(session, end, interrupts)
+    return end.code if end.why in (Why.NAMED_ENDED, Why.PROCESSES_ENDED) else 0
+
+
+async def _living_one(session: Session, options: UpOptions, emit: Emit) -> bool:
+    """Hand the file to a living ``tp up`` of the same session, if there is one."""
+    here = session.machine.here
+    request = {"do": "reload", **options.reload.to_json()}
+    answer = await control.ask(here.state.socket, request)
+    if answer is None:
+        return False
+    changes = answer.get("changes") or []
+    for line in changes:
+        emit(Remark(str(line)))
+    if not changes:
+        emit(Remark(f"session {session.identity.id} is up already: nothing to do"))
+    return True
+
+
+async def _come_up(
+    session: Session, desired: Desired, options: UpOptions, interrupts: Interrupts
+) -> None:
+    started_s = time.monotonic()
+    try:
+        await interrupts.guard(session.converge(desired))
+    except BaseException as error:
+        if session.touched and not options.keep:
+            await _undo(session, interrupts)
+        if isinstance(error, Interrupted):
+            raise InterruptedAllUndoneError from None
+        raise
+    session.emit(SessionUp(time.monotonic() - started_s))
+
+
+class InterruptedAllUndoneError(TpError):
+    """Ctrl-C while starting; nothing is left."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted while starting: all of it was undone")
+
+
+async def _hold(holding: Holding, options: UpOptions, interrupts: Interrupts) -> End:
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(holding.until_end())
+        asked = group.create_task(_ask(holding, interrupts))
+        typing = None
+        if options.interactive:
+            typing = group.create_task(_type(holding))
+        end = await waiting
+        asked.cancel()
+        if typing is not None and not typing.done():
+            typing.cancel()
+    return end
+
+
+async def _ask(holding: Holding, interrupts: Interrupts) -> None:
+    await interrupts.beyond(0)
+    holding.end(End(Why.ASKED))
+
+
+async def _type(holding: Holding) -> None:
+    """Give the user's terminal to a shell in the workload's world; its end is the session's."""
+    await shell.run(holding.session)
+    holding.end(End(Why.ASKED))
+
+
+async def _finish(session: Session, end: End, interrupts: Interrupts) -> None:
+    match end.why:
+        case Why.ENDED_ELSEWHERE:
+            await session.leave()
+            session.emit(SessionEnded(f"ended by {end.by}: {end.reason}"))
+        case Why.ASKED | Why.NAMED_ENDED | Why.PROCESSES_ENDED:
+            await _undo(session, interrupts)
+            session.emit(SessionEnded(end.why.value))
+
+
+async def _undo(session: Session, interrupts: Interrupts) -> None:
+    """Put everything back; a further Ctrl-C leaves it to whoever comes next.
+
+    Raises:
+        AbandonedError: the user did not wait.
+    """
+    where = " ".join(f"-n {namespace}" for namespace in session.namespaces)
+    command = f"tp down --session {session.identity.id} {where}".rstrip()
+    try:
+        await interrupts.guard(session.undo(), patience=interrupts.count)
+    except Interrupted:
+        raise AbandonedError(
+            "interrupted: what was not put back yet is restored by the next `tp` command here "
+            f"when the lease has run out ({session.wish.ttl_s:.0f} s)",
+            hint=f"at once: {command}",
+        ) from None
+    except TimeoutError:
+        raise TpError("the restore took too long", hint=f"try again: {command}") from None

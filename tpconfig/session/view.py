@@ -1,0 +1,44 @@
+"""Looks at cluster and machine together: what the planner is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from tpconfig.cluster import observe as cluster
+from tpconfig.cluster.api import Api
+from tpconfig.model.desired import Desired
+from tpconfig.model.observed import MachineFacts, Observed
+from tpconfig.planner import permissions
+
+Machine = Callable[[], Awaitable[MachineFacts]]
+
+
+async def observe(
+    api: Api,
+    desired: Desired,
+    *,
+    session: str,
+    namespaces: Iterable[str],
+    machine: Machine,
+    ask: bool = True,
+) -> Observed:
+    """Observe everything that ``desired`` is about, and these namespaces.
+
+    ``ask``: also ask the authorizer for every verb that a session needs.
+    """
+    targets = {workload.target for workload in desired.workloads}
+    where = sorted({*namespaces, *(target.namespace for target in targets)})
+    wanted = [verb for one in where for verb in permissions.session_verbs(one)] if ask else []
+    looking = cluster.observe(api, session=session, targets=targets, namespaces=where)
+    if not ask:
+        return replace(await looking, machine=await machine())
+    try:
+        async with asyncio.TaskGroup() as group:
+            world = group.create_task(looking)
+            here = group.create_task(machine())
+            denied = group.create_task(cluster.denied(api, wanted))
+    except* Exception as errors:
+        raise errors.exceptions[0] from None
+    return replace(world.result(), machine=here.result(), denied=denied.result())

@@ -1,0 +1,57 @@
+"""What a command asks for, read from the file and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from tpconfig.model.desired import Desired, SessionWish
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterChoice:
+    """Which cluster, by kubeconfig and context; ``None`` is what kubectl would take."""
+
+    context: str | None = None
+    kubeconfig: str | None = None
+    protected: tuple[str, ...] = ()
+    meant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A whole request: the session, what it wants, and where.
+
+    ``namespace`` of ``None`` is the context's; targets without one are resolved then.
+    """
+
+    session: SessionWish
+    desired: Desired
+    cluster: ClusterChoice
+    namespace: str | None
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Where a wish was read from, so that it can be read again."""
+
+    files: tuple[str, ...]
+    folder: str
+    names: tuple[str, ...] = ()
+    context: str | None = None
+    kubeconfig: str | None = None
+    namespace: str | None = None
+    meant: str | None = None
+    now: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Reload:
+        """Read what ``to_json`` wrote, among other keys."""
+        known = {field.name: given[field.name] for field in fields(cls) if field.name in given}
+        return cls(**{**known, "files": tuple(known["files"]), "names": tuple(known["names"])})
