@@ -1,8 +1,8 @@
-"""A Kubernetes API server in one process, for tests: it passes the same contract tests as a real one.
+"""A Kubernetes API server in one process; it passes the same contract tests as a real one.
 
-``fake_api_server()`` runs it; what it keeps is in ``store``, who may do what in ``access``, and what
-goes wrong is up to the hooks: ``before_write`` and ``after_write`` see every write and may answer
-something else, drop the connection, or end the test's own process.
+``fake_api_server()`` runs it; what it keeps is in ``store``, who may do what in ``access``, and
+what goes wrong is up to the hooks: ``before_write`` and ``after_write`` see every write and may
+answer something else, drop the connection, or end the test's own process.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Write:
     user: str
 
 
-Hook = Callable[[Write], web.Response | None | Awaitable[web.Response | None]]
+Hook = Callable[[Write], web.Response | Awaitable[web.Response | None] | None]
 
 
 class FakeApiServer:
@@ -213,13 +213,14 @@ class FakeApiServer:
 
     def _carry_out(self, request: web.Request, target: _Target, body: Any) -> web.Response:
         kind, namespace, name = target.resource.kind, target.namespace or "", target.name
-        manager = request.query.get("fieldManager") or request.headers.get("User-Agent", "")
+        agent = request.headers.get("User-Agent", "").partition("/")[0]
+        manager = request.query.get("fieldManager", agent)
         if request.query.get("dryRun"):
             raise fake_status.bad_request("the fake cannot do a dry run")
         if request.method == "POST":
             if target.resource.namespaced and target.namespace is None:
                 raise fake_status.bad_request("a namespace is required")
-            made = self.store.create(kind, namespace, body, manager=manager.partition("/")[0])
+            made = self.store.create(kind, namespace, body, manager=manager)
             return web.json_response(made, status=201)
         if name is None:
             raise fake_status.StatusError(405, "MethodNotAllowed", "not on a collection")
@@ -231,7 +232,7 @@ class FakeApiServer:
             namespace,
             name,
             change,
-            manager=manager.partition("/")[0],
+            manager=manager,
             subresource=target.subresource,
         )
         return web.json_response(changed)
@@ -281,15 +282,18 @@ async def fake_api_server(*, simulate: bool = True) -> AsyncIterator[FakeApiServ
     await site.start()
     host, port = runner.addresses[0][:2]
     fake.url = f"http://{host}:{port}"
-    async with asyncio.TaskGroup() as group:
-        acting = group.create_task(fake.cluster.run())
-        try:
-            yield fake
-        finally:
-            acting.cancel()
-            fake.watches.cut()
-            await fake.forwarding.close()
-            await runner.cleanup()
+    try:
+        async with asyncio.TaskGroup() as group:
+            acting = group.create_task(fake.cluster.run())
+            try:
+                yield fake
+            finally:
+                acting.cancel()
+                fake.watches.cut()
+                await fake.forwarding.close()
+                await runner.cleanup()
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # a test wants to see its own failure, bare
 
 
 async def _hooked(hook: Hook | None, write: Write) -> web.Response | None:

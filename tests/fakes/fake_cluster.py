@@ -211,12 +211,10 @@ class Cluster:
         }
 
     def _endpoints(self) -> None:
-        services = {
-            (one["metadata"]["namespace"], one["metadata"]["name"]): one
-            for one in self.store.list("service")
-            if one["spec"].get("selector")
-        }
-        for (namespace, name), service in services.items():
+        for service in self.store.list("service"):
+            if not service["spec"].get("selector"):
+                continue
+            namespace = service["metadata"]["namespace"]
             wanted = self._slice(service)
             found = self.store.find("endpointslice", namespace, wanted["metadata"]["name"])
             if found is None:

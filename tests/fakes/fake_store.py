@@ -10,7 +10,7 @@ import copy
 import json
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from tests.fakes import fake_rules, fake_selecting, fake_status
 from tpconfig.cluster.paths import Resource, resource_of
 
 Object = dict[str, Any]
+Objects = list[Object]
 Key = tuple[str, str, str]  # qualified plural, namespace, name
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -77,7 +78,7 @@ class Store:
         kind: str,
         namespace: str | None = None,
         matches: fake_selecting.Predicate = lambda _: True,
-    ) -> list[Object]:
+    ) -> Objects:
         """Return copies of a collection's objects, by namespace and name."""
         qualified = resource_of(kind).qualified
         return [
@@ -138,9 +139,10 @@ class Store:
             after["metadata"]["generation"] = before["metadata"]["generation"] + 1
         self._sign(after, manager, "Update")
         key = _key(resource, namespace, name)
-        if after["metadata"].get("deletionTimestamp") and not after["metadata"].get("finalizers"):
-            if resource.kind != "Pod":
-                return self._write(resource, key, before, None)
+        metadata = after["metadata"]
+        ending = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
+        if ending and resource.kind != "Pod":
+            return self._write(resource, key, before, None)
         return self._write(resource, key, before, after)
 
     def delete(self, kind: str, namespace: str, name: str, options: Object | None = None) -> Object:
@@ -182,7 +184,7 @@ class Store:
         self.changes.clear()
         self.oldest = self.version
 
-    def since(self, version: int) -> list[Change]:
+    def since(self, version: int) -> Sequence[Change]:
         """Return the changes after a version."""
         if version < self.oldest:
             raise fake_status.expired(version, self.oldest)
@@ -247,8 +249,10 @@ class Store:
             owners = item["metadata"].get("ownerReferences") or []
             left = [owner for owner in owners if owner["uid"] != uid]
             if len(left) != len(owners):
-                item["metadata"]["ownerReferences"] = left
                 metadata = item["metadata"]
+                metadata["ownerReferences"] = left
+                if not left:
+                    del metadata["ownerReferences"]
                 self.update(
                     item["kind"],
                     metadata.get("namespace", ""),

@@ -14,7 +14,7 @@ from tests.rig.places import Places
 APPLY = "application/apply-patch+yaml"
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The API server's own answer to a request that it did not carry out."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -38,7 +38,7 @@ class Api:
         )
 
     def call(self, method: str, path: str, body: object = None, *, kind: str = "") -> Any:
-        """One request; returns the decoded answer, raises Refused or OSError."""
+        """One request; returns the decoded answer, raises RefusedError or OSError."""
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = kind or "application/json"
@@ -52,7 +52,7 @@ class Api:
             with self._open.open(request, timeout=10) as answer:
                 text = answer.read().decode()
         except urllib.error.HTTPError as error:
-            raise Refused(error.code, error.read().decode("utf-8", "replace")[:500]) from error
+            raise RefusedError(error.code, error.read().decode("utf-8", "replace")[:500]) from error
         return json.loads(text) if text.startswith(("{", "[")) else text
 
     def apply(self, path: str, body: dict[str, object]) -> Any:
@@ -64,5 +64,5 @@ class Api:
         """Whether the API server serves."""
         try:
             return bool(self.call("GET", "/readyz") == "ok")
-        except Refused:
+        except RefusedError:
             return False

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.rig import builds, components, configs, debian, dns, images, node, processes
-from tests.rig.api import Api, Refused
+from tests.rig.api import Api, RefusedError
 from tests.rig.failure import RigError
 from tests.rig.places import Places, claim, locked, neighbours
 from tests.rig.steps import say, step, wait_until
@@ -144,7 +144,7 @@ def node_ready(rig: Places, api: Api) -> bool:
         processes.require_alive(rig, name)
     try:
         status = api.call("GET", f"/api/v1/nodes/{node.NODE_NAME}")["status"]
-    except Refused:
+    except RefusedError:
         return False
     return any(
         one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", [])
@@ -159,7 +159,7 @@ def _token_works(rig: Places, api: Api) -> bool:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
         answer = Api(rig, token=token).call("POST", path, review)
-    except Refused:
+    except RefusedError:
         return False
     user = answer["status"]["userInfo"]["username"]
     return bool(user == "system:serviceaccount:default:default")
@@ -169,7 +169,10 @@ def dns_answers(holder: int) -> bool:
     """Whether the cluster's DNS, asked through its Service, knows the API server."""
     name = "kubernetes.default.svc.cluster.local."
     words = [*node.inside(holder), str(builds.probe()), "dns", name, node.CLUSTER_DNS]
-    said = subprocess.run(words, capture_output=True, text=True, check=False)
+    try:  # the resolver would wait 5 s for a datagram sent before CoreDNS was there
+        said = subprocess.run(words, capture_output=True, text=True, timeout=0.5, check=False)
+    except subprocess.TimeoutExpired:
+        return False
     return said.stdout.strip() == node.SERVICE_ADDRESS
 
 
@@ -185,7 +188,7 @@ def healthy(rig: Places) -> bool:
         if not (rig.state / "loaded" / images.stock().parent.name).exists():
             return False
         return node_ready(rig, Api(rig)) and dns_answers(holder)
-    except (OSError, RigError, Refused):
+    except (OSError, RigError, RefusedError):
         return False
 
 

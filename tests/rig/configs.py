@@ -41,9 +41,7 @@ def write_all(rig: Places, runc: str, cgroup: str) -> None:
     """Writes every configuration file; equal content leaves a component running."""
     (rig.etc / "cni").mkdir(parents=True, exist_ok=True)
     state = str(rig.state)
-    (rig.etc / "containerd.toml").write_text(
-        CONTAINERD.format(state=state, pause=PAUSE, runc=runc)
-    )
+    (rig.etc / "containerd.toml").write_text(CONTAINERD.format(state=state, pause=PAUSE, runc=runc))
     _json(rig.etc / "cni" / "10-rig.conflist", _network(rig))
     _json(rig.etc / "kubelet.json", _kubelet(rig, cgroup))
     _json(rig.etc / "audit.json", AUDIT)

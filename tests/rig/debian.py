@@ -31,6 +31,13 @@ PACKAGES = {
     "runc": "runc",
     "socat": "socat",
 }
+UNWANTED = (
+    "usr/share/doc",
+    "usr/share/locale",
+    "usr/share/man",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+)
 CNI_PLUGINS = Path("/usr/lib/cni")
 
 
@@ -66,12 +73,18 @@ def base_layer() -> Path:
 
     def build(draft: Path) -> None:
         root = draft / "root"
-        words = ["debootstrap", "--variant=minbase", f"--include={INCLUDED}", SUITE, root]
+        words: list[str | Path] = [
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={INCLUDED}",
+            SUITE,
+            root,
+        ]
         try:
             run([*words, mirror()], timeout_s=900)
         except RigError as error:
             raise RigError(str(error), log=root / "debootstrap" / "debootstrap.log") from error
-        for unwanted in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man"):
+        for unwanted in UNWANTED:
             shutil.rmtree(root / unwanted, ignore_errors=True)
             (root / unwanted).mkdir()
         shutil.rmtree(root / "dev")
@@ -80,4 +93,5 @@ def base_layer() -> Path:
             tar.add(root, arcname=".")
         shutil.rmtree(root)
 
-    return artifact("base", [SUITE.encode(), INCLUDED.encode()], build) / "layer.tar"
+    inputs = [word.encode() for word in (SUITE, INCLUDED, *UNWANTED)]
+    return artifact("base", inputs, build) / "layer.tar"

@@ -6,7 +6,9 @@ cluster's nor in ``hosts`` does not exist, and CoreDNS says so at once.
 
 from __future__ import annotations
 
-from tests.rig import images, node
+import hashlib
+
+from tests.rig import builds, images, node
 from tests.rig.api import Api
 from tests.rig.places import Places
 
@@ -27,6 +29,11 @@ COREFILE = """\
     hosts {{
         {outside} {name}
         {node} node-1.tp-rig.test
+        fallthrough
+    }}
+    template ANY ANY . {{
+        rcode NXDOMAIN
+        authority ". 5 IN SOA tp-rig.test. nobody.tp-rig.test. 1 5 5 5 5"
     }}
     cache 5
     loop
@@ -44,7 +51,7 @@ def install(rig: Places) -> None:
         f"{rbac}/clusterroles/tp-rig:coredns": _role(),
         f"{rbac}/clusterrolebindings/tp-rig:coredns": _binding(),
         f"{core}/configmaps/coredns": _object("v1", "ConfigMap", {"data": _corefile(rig)}),
-        deployment: _object("apps/v1", "Deployment", {"spec": _deployment()}),
+        deployment: _object("apps/v1", "Deployment", {"spec": _deployment(rig)}),
         f"{core}/services/kube-dns": _object("v1", "Service", {"spec": _service()}),
     }
     for path, body in objects.items():
@@ -87,13 +94,13 @@ def _binding() -> dict[str, object]:
 
 
 def _corefile(rig: Places) -> dict[str, str]:
-    text = COREFILE.format(
-        outside=node.machine_address(rig), name=OUTSIDE, node=node.address(rig)
-    )
+    text = COREFILE.format(outside=node.machine_address(rig), name=OUTSIDE, node=node.address(rig))
     return {"Corefile": text}
 
 
-def _deployment() -> dict[str, object]:
+def _deployment(rig: Places) -> dict[str, object]:
+    made_of = builds.coredns().parent.name + _corefile(rig)["Corefile"]
+    annotations = {"tp-rig/made-of": hashlib.sha256(made_of.encode()).hexdigest()}
     container = {
         "name": "coredns",
         "image": images.COREDNS,
@@ -116,7 +123,7 @@ def _deployment() -> dict[str, object]:
         "replicas": 1,
         "strategy": {"type": "Recreate"},
         "selector": {"matchLabels": _LABELS},
-        "template": {"metadata": {"labels": _LABELS}, "spec": pod},
+        "template": {"metadata": {"labels": _LABELS, "annotations": annotations}, "spec": pod},
     }
 
 

@@ -1,4 +1,4 @@
-"""One error for all that can go wrong with the rig, so that its command prints it and no traceback."""
+"""One error for all that can go wrong with the rig, printed without a traceback."""
 
 from __future__ import annotations
 

@@ -91,7 +91,10 @@ def _add_image(tar: tarfile.TarFile, image: Image, written: set[str]) -> dict[st
     }
     entry = _add_json(tar, "manifest.v1+json", manifest, written)
     short = image.reference.rpartition(":")[2]
-    names = {"io.containerd.image.name": image.reference, "org.opencontainers.image.ref.name": short}
+    names = {
+        "io.containerd.image.name": image.reference,
+        "org.opencontainers.image.ref.name": short,
+    }
     return entry | {"annotations": names}
 
 

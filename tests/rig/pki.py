@@ -31,7 +31,10 @@ def authority(folder: Path) -> None:
     settings = folder / "openssl.cnf"
     settings.write_text(_SETTINGS)
     if not (folder / "ca.crt").exists():
-        extensions = ("basicConstraints=critical,CA:TRUE", "keyUsage=keyCertSign,cRLSign,digitalSignature")
+        extensions = (
+            "basicConstraints=critical,CA:TRUE",
+            "keyUsage=keyCertSign,cRLSign,digitalSignature",
+        )
         _certify(folder, "ca", "/CN=tp-rig", extensions)
     if not (folder / "sa.pub").exists():
         run(["openssl", "genrsa", "-out", folder / "sa.key", "2048"])
@@ -41,7 +44,10 @@ def authority(folder: Path) -> None:
 def certificate(folder: Path, file: str, identity: Identity) -> tuple[Path, Path]:
     """A certificate signed by the CA in ``folder``, and its key; made once per ``file``."""
     if not (folder / f"{file}.crt").exists():
-        extensions = ["basicConstraints=critical,CA:FALSE", "extendedKeyUsage=clientAuth,serverAuth"]
+        extensions = [
+            "basicConstraints=critical,CA:FALSE",
+            "extendedKeyUsage=clientAuth,serverAuth",
+        ]
         if identity.addresses:
             extensions.append("subjectAltName=" + ",".join(identity.addresses))
         _certify(folder, file, identity.subject, tuple(extensions), signed=True)

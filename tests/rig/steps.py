@@ -54,7 +54,9 @@ def run(
     return done.stdout
 
 
-def wait_until(ready: Callable[[], bool], what: str, timeout_s: float, *, log: Path | None = None) -> None:
+def wait_until(
+    ready: Callable[[], bool], what: str, timeout_s: float, *, log: Path | None = None
+) -> None:
     """Calls ``ready`` every 50 ms until it says True; an OSError counts as not yet."""
     deadline = time.monotonic() + timeout_s
     last: Exception | None = None

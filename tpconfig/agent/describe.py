@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ def describe(settings: Settings) -> dict[str, Any]:
         "uid": os.getuid(),
         "gid": os.getgid(),
         "cwd": _cwd(),
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "capabilities": list(CAPABILITIES),
         "pid": os.getpid(),
     }

@@ -110,6 +110,71 @@ class Flow(asyncio.Protocol):
             self.close()
 
 
+class ConnectedUdp:
+    """A connected UDP socket on the event loop; none of its errors is its end.
+
+    Args:
+        sock: connected and non-blocking; owned from now on.
+        received: is given each datagram.
+        failed: is told that a datagram did not arrive: nobody there, no route.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        received: Callable[[bytes], None],
+        failed: Callable[[OSError], None] = lambda error: None,
+    ) -> None:
+        self._sock: socket.socket | None = sock
+        self._received = received
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._readable)
+
+    def send(self, datagram: bytes) -> None:
+        """Send a datagram, or drop it when there is no room."""
+        for _ in range(2):
+            try:
+                if self._sock is not None:
+                    self._sock.send(datagram)
+            except ConnectionRefusedError:
+                continue  # what an earlier datagram met: this one was not sent yet
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._failed(error)
+            return
+
+    def close(self) -> None:
+        """Close the socket."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._loop.remove_reader(sock)
+            sock.close()
+
+    def _readable(self) -> None:
+        for count in range(MAX_PER_WAKE):
+            if self._sock is None:
+                return
+            try:
+                datagram = self._sock.recv(MAX_DATAGRAM)
+            except BlockingIOError:
+                if count == 0:
+                    self._rearm()
+                return
+            except OSError as error:
+                self._rearm()
+                self._failed(error)
+                return
+            self._received(datagram)
+
+    def _rearm(self) -> None:
+        """Watch the socket anew: after an error on it, libuv no longer does (uv__poll_io)."""
+        if self._sock is not None:
+            self._loop.remove_reader(self._sock)
+            self._loop.add_reader(self._sock, self._readable)
+
+
 class SocketFlow(Flow):
     """A flow whose other end is a connected UDP socket, which may come later.
 
@@ -120,7 +185,7 @@ class SocketFlow(Flow):
 
     def __init__(self, *, ended: Callable[[], None], idle_s: float) -> None:
         super().__init__(self._to_socket, ended=ended, idle_s=idle_s)
-        self._sock: socket.socket | None = None
+        self._udp: ConnectedUdp | None = None
         self._held: list[bytes] = []
         self._lost = False
 
@@ -129,42 +194,21 @@ class SocketFlow(Flow):
         if self._lost:
             sock.close()
             return
-        self._sock = sock
-        self._loop.add_reader(sock, self._from_socket, sock)
+        self._udp = ConnectedUdp(sock, self.send)
         held, self._held = self._held, []
         for datagram in held:
-            self._to_socket(datagram)
+            self._udp.send(datagram)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close the socket and tell the owner."""
         self._lost = True
         self._held.clear()
-        if self._sock is not None:
-            self._loop.remove_reader(self._sock)
-            self._sock.close()
-            self._sock = None
+        if self._udp is not None:
+            self._udp.close()
         super().connection_lost(exc)
 
     def _to_socket(self, datagram: bytes) -> None:
-        if self._sock is None:
-            if len(self._held) < MAX_HELD:
-                self._held.append(datagram)
-            return
-        for _ in range(2):
-            try:
-                self._sock.send(datagram)
-            except ConnectionRefusedError:
-                continue  # what an earlier datagram met: this one was not sent yet
-            except OSError:
-                pass  # no room, too large, no route: as on any network
-            return
-
-    def _from_socket(self, sock: socket.socket) -> None:
-        for _ in range(MAX_PER_WAKE):
-            try:
-                datagram = sock.recv(MAX_DATAGRAM)
-            except ConnectionRefusedError:
-                continue
-            except OSError:
-                return
-            self.send(datagram)
+        if self._udp is not None:
+            self._udp.send(datagram)
+        elif len(self._held) < MAX_HELD:
+            self._held.append(datagram)

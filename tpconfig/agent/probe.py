@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final
+from typing import Final, cast
 
 from tpconfig import names
 from tpconfig.agent import accepting, binding
@@ -80,13 +80,12 @@ class ProbeConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the request a few seconds, if there is room at all."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._prober = str((transport.get_extra_info("peername") or ("",))[0])
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
+        self._prober = str((self._transport.get_extra_info("peername") or ("",))[0])
         if self._probes.admit(self, self._prober):
             self._timer = self._loop.call_later(HEAD_TIMEOUT_S, self.drop)
         else:
-            transport.abort()
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Collect the request's head; what follows it is of no interest."""

@@ -11,13 +11,12 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from tpconfig.agent import lookup
+from tpconfig.agent import flow, lookup
 
 DEADLINE_S: Final = 5.0
 RETRY_S: Final = 1.0
 MAX_NAMESERVERS: Final = 3
 HEADER_SIZE: Final = 12
-MAX_DATAGRAM: Final = 65535
 
 _RESPONSE: Final = 0x80
 _TRUNCATED: Final = 0x02
@@ -105,7 +104,7 @@ class _Exchange:
         self._servers = servers
         self._port = port
         self._loop = asyncio.get_running_loop()
-        self._sockets: dict[str, socket.socket] = {}
+        self._asked: dict[str, flow.ConnectedUdp] = {}
         self._failed: set[str] = set()
         self._turn = 0
         self._retry: asyncio.TimerHandle | None = None
@@ -120,10 +119,9 @@ class _Exchange:
         """Stop to listen."""
         if self._retry is not None:
             self._retry.cancel()
-        for sock in self._sockets.values():
-            self._loop.remove_reader(sock)
-            sock.close()
-        self._sockets.clear()
+        for udp in self._asked.values():
+            udp.close()
+        self._asked.clear()
         self._answer.cancel()
 
     def _next(self) -> None:
@@ -136,36 +134,31 @@ class _Exchange:
         server = self._servers[self._turn % len(self._servers)]
         self._turn += 1
         try:
-            self._socket(server).send(self._query)
-        except BlockingIOError:
-            pass
+            udp = self._asked.get(server) or self._connect(server)
         except OSError:
             self._fail(server)
+        else:
+            udp.send(self._query)
 
-    def _socket(self, server: str) -> socket.socket:
-        """Return the socket to ``server``: a port of its own per question, against forgers."""
-        sock = self._sockets.get(server)
-        if sock is None:
-            family = socket.AF_INET6 if ":" in server else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_DGRAM)
-            try:
-                sock.setblocking(False)
-                sock.connect((server, self._port))
-            except OSError:
-                sock.close()
-                raise
-            self._sockets[server] = sock
-            self._loop.add_reader(sock, self._readable, server, sock)
-        return sock
-
-    def _readable(self, server: str, sock: socket.socket) -> None:
+    def _connect(self, server: str) -> flow.ConnectedUdp:
+        """Return a socket to ``server``: a port of its own per question, against forgers."""
+        family = socket.AF_INET6 if ":" in server else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
-            answer = sock.recv(MAX_DATAGRAM)
-        except BlockingIOError:
-            return
+            sock.setblocking(False)
+            sock.connect((server, self._port))
         except OSError:
-            self._fail(server)
-            return
+            sock.close()
+            raise
+        udp = flow.ConnectedUdp(
+            sock,
+            lambda answer: self._received(server, answer),
+            lambda error: self._fail(server),
+        )
+        self._asked[server] = udp
+        return udp
+
+    def _received(self, server: str, answer: bytes) -> None:
         if self._answer.done() or not _answers(answer, self._query):
             return
         if answer[3] & 0x0F in _ASK_ANOTHER:

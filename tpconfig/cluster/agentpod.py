@@ -83,7 +83,7 @@ async def _details(api: Api, namespace: str, pod: str, last: Verdict) -> list[st
         elif "did not start" in last.message:
             path = paths.path_of("event", namespace)
             selector = f"involvedObject.name={pod},type=Warning"
-            events = (await api.list(path, field_selector=selector))["items"]
+            events = await api.list(path, field_selector=selector)
             details += [f"{one['reason']}: {one.get('message', '')}" for one in events[-3:]]
     except ApiError:
         return details

@@ -226,7 +226,7 @@ class Api:
         call = Call("GET", path, query)
         began_s = time.monotonic()
         try:
-            response = await self._transport.send(call, headers)
+            response = await self._transport.send(call, {"Accept": "*/*", **headers})
         except (aiohttp.ClientError, OSError) as error:
             waited_s = time.monotonic() - began_s
             raise failures.unreachable(self.server, waited_s, error) from error

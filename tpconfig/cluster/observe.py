@@ -89,9 +89,7 @@ async def _items(
     api: Api, kind: str, namespace: str | None, label_selector: str | None = None
 ) -> Items:
     path = paths.path_of(kind, namespace)
-    answer = await api.list(path, label_selector=label_selector)
-    items: Items = answer["items"]
-    return items
+    return await api.list(path, label_selector=label_selector)
 
 
 def agents_of(view: NamespaceView) -> list[AgentFacts]:

@@ -70,19 +70,20 @@ class PortForward(asyncio.Protocol):
     """Bytes to and from one port of a Pod.
 
     ``start`` says who gets the bytes and who hears, once, that the pipe is lost; until then they
-    are kept. ``on_pause`` and ``on_resume`` tell the writer when to stop and to go on.
+    are kept. What is written goes on in order; the callbacks say when too much of it waits.
     """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self.on_pause: Callable[[], None] = _nothing
-        self.on_resume: Callable[[], None] = _nothing
         self._loop = asyncio.get_running_loop()
         self._decoder = websocket.Decoder()
         self._announced = {_DATA: 2, _ERROR: 2}  # each channel starts with the port, two bytes
         self._complaint = b""
-        self._received: Callable[[bytes], None] = self._keep
-        self._lost: Callable[[str], None] = _nothing
         self._kept: list[bytes] = []
+        self._received: Callable[[bytes], None] = self._kept.append
+        self._lost: Callable[[str], None] = _nothing
+        self._pause: Callable[[], None] = _nothing
+        self._resume: Callable[[], None] = _nothing
+        self._paused = False
         self._end: str | None = None  # why it ended; "" where we closed it
         self._turn: list[Buffer] | None = None  # what is written in this turn, after the first
         self._response = response
@@ -106,15 +107,30 @@ class PortForward(asyncio.Protocol):
         for data in early.received:
             self.data_received(data)
 
-    def start(self, received: Callable[[bytes], None], lost: Callable[[str], None]) -> None:
-        """Say who gets the bytes, and who hears why there will be no more."""
+    def start(
+        self,
+        received: Callable[[bytes], None],
+        lost: Callable[[str], None],
+        *,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+    ) -> None:
+        """Deliver what arrives from now on, and what has arrived already.
+
+        Args:
+            received: is given bytes, in order.
+            lost: is called once, with the reason, when the pipe ended by anything but ``close``.
+            pause: is called when much of what was written is not sent yet.
+            resume: is called, after ``pause``, when there is room again.
+        """
+        self._received, self._lost = received, lost
+        self._pause, self._resume = pause, resume
+        if self._paused:
+            pause()
         kept, self._kept = self._kept, []
-        self._received = received
         for piece in kept:
             received(piece)
-        if self._end is None:
-            self._lost = lost
-        elif self._end:
+        if self._end:
             lost(self._end)
 
     def write(self, data: Buffer) -> None:
@@ -168,11 +184,13 @@ class PortForward(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The socket takes no more for now."""
-        self.on_pause()
+        self._paused = True
+        self._pause()
 
     def resume_writing(self) -> None:
         """The socket takes more again."""
-        self.on_resume()
+        self._paused = False
+        self._resume()
 
     def _send(self, data: Buffer) -> None:
         if len(data) <= _FRAME_LIMIT:
@@ -208,9 +226,6 @@ class PortForward(asyncio.Protocol):
         elif opcode == websocket.OP_CLOSE:
             words = payload[2:].decode("utf-8", "replace") or "the Pod closed the connection"
             self._finish(self._complaint.decode("utf-8", "replace").strip() or words)
-
-    def _keep(self, piece: bytes) -> None:
-        self._kept.append(piece)
 
     def _finish(self, reason: str) -> None:
         if self._end is not None:

@@ -270,6 +270,8 @@ def _hint(place: Source) -> str | None:
     indent = place.text[: len(place.text) - len(place.text.lstrip())]
     if "\t" in indent:
         return "indent with spaces; YAML allows no tabs there"
+    if "${" in place.text[max(0, place.column - 3) : place.column + 1]:
+        return "put ${…} in quotes inside of { } and [ ]"
     if rest.startswith((":", "@", "`", "%", "*", "&", "!", "|", ">")):
         return "put the value in quotes"
     return None

@@ -71,9 +71,7 @@ def type_error(expected: str) -> PydanticCustomError:
     return PydanticCustomError(ERROR_TYPE, "expected {expected}", {"expected": expected})
 
 
-def short(
-    read: Callable[[str], dict[str, Any]], *, numbers: bool = False
-) -> Callable[[Any], Any]:
+def short(read: Callable[[str], dict[str, Any]], *, numbers: bool = False) -> Callable[[Any], Any]:
     """Return a validator that reads a text into a mapping, and leaves everything else alone."""
 
     def expand(value: Any) -> Any:
@@ -134,6 +132,17 @@ def _forward(text: str) -> Forward:
     return Forward(text=text, **values.forward(text))
 
 
+def _cluster_port(value: Any) -> int | str:
+    """Take a container's port by number or by name."""
+    if type(value) is not int and not isinstance(value, str):
+        raise type_error("a port's number or name")
+    text = str(value)
+    try:
+        return text if re.fullmatch(values.PORT_NAME, text) else values.port(text)
+    except values.ValueProblem as problem:
+        raise value_error(problem) from None
+
+
 def _command(value: Any) -> str | tuple[str, ...]:
     """Take a command line as one text or as a list of words."""
     if isinstance(value, str):
@@ -149,18 +158,29 @@ def _command(value: Any) -> str | tuple[str, ...]:
 
 Text = Annotated[str, Field(min_length=1)]
 Flag = Annotated[bool, BeforeValidator(_uninterpolated)]
-Port = Annotated[int, BeforeValidator(_uninterpolated), Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_uninterpolated)]
 Percent = Annotated[
-    float, BeforeValidator(_uninterpolated), Field(gt=0, le=100, allow_inf_nan=False)
+    float, Field(gt=0, le=100, allow_inf_nan=False), BeforeValidator(_uninterpolated)
 ]
 Seconds = Annotated[
     float, *one_word(values.duration_s, values.DURATION, "a duration such as 10s or 5m")
 ]
 """A duration of the file (``1m30s``), in seconds."""
 
-Namespace = Annotated[
-    str, _matching(values.LABEL, "a namespace's name"), text_schema(values.LABEL)
+ClusterPort = Annotated[
+    int | str,
+    PlainValidator(_cluster_port),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "pattern": f"^(?:{values.PORT}|{values.PORT_NAME})$"},
+            ]
+        }
+    ),
 ]
+
+Namespace = Annotated[str, _matching(values.LABEL, "a namespace's name"), text_schema(values.LABEL)]
 ContainerName = Annotated[
     str, _matching(values.LABEL, "a container's name"), text_schema(values.LABEL)
 ]
@@ -172,15 +192,11 @@ Name = Annotated[
     str, _matching(NAME, "a name of letters, digits, `-`, `_` and `.`"), text_schema(NAME)
 ]
 VARIABLE: Final = "[^=\\x00-\\x20]+"
-Variable = Annotated[
-    str, _matching(VARIABLE, "a variable's name"), text_schema(VARIABLE)
-]
+Variable = Annotated[str, _matching(VARIABLE, "a variable's name"), text_schema(VARIABLE)]
 HEADER: Final = "[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 Header = Annotated[str, _matching(HEADER, "a header's name"), text_schema(HEADER)]
 ABSOLUTE: Final = "/[^\\x00]*"
-AbsolutePath = Annotated[
-    str, _matching(ABSOLUTE, "an absolute path"), text_schema(ABSOLUTE)
-]
+AbsolutePath = Annotated[str, _matching(ABSOLUTE, "an absolute path"), text_schema(ABSOLUTE)]
 URL: Final = "https?://[^\\s/]+(?:/[^\\s]*)?"
 Url = Annotated[str, _matching(URL, "an http:// or https:// address"), text_schema(URL)]
 

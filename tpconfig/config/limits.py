@@ -7,7 +7,7 @@ from typing import Final
 MAX_BYTES: Final = 1 << 20
 """Of one file; 3,000 lines of ordinary configuration are a tenth of it."""
 
-MAX_VALUES: Final = 50_000
+MAX_VALUES: Final = 20_000
 """Values in one document after aliases and merge keys are expanded."""
 
 MAX_DEPTH: Final = 64

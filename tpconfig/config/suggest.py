@@ -17,7 +17,10 @@ def nearest(wanted: str, known: Iterable[str]) -> str | None:
         return None
     words = list(islice(known, _MAX_WORDS))
     folded = {word.lower().replace("-", "_"): word for word in words}
-    matches = difflib.get_close_matches(wanted.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    word = wanted.lower().replace("-", "_")
+    matches = difflib.get_close_matches(word, folded, n=1, cutoff=0.6)
+    if not matches and len(word) >= 3:
+        matches = [known_word for known_word in folded if known_word.startswith(word)]
     return folded[matches[0]] if matches else None
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from tpconfig.config import fields, values
+from tpconfig.config.environment import Environment, Volumes, volume_mode
 from tpconfig.config.fields import (
-    AbsolutePath,
-    Command,
+    ClusterPort,
     ContainerName,
-    Flag,
+    Header,
     Kind,
     Many,
     Name,
@@ -22,23 +22,9 @@ from tpconfig.config.fields import (
     Seconds,
     Section,
     Text,
-    Variable,
     Verbatim,
 )
-
-ExportFormat = Literal[
-    "dotenv",
-    "docker",
-    "compose",
-    "json",
-    "yaml",
-    "shell",
-    "fish",
-    "powershell",
-    "vscode",
-    "intellij",
-]
-Signal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2"]
+from tpconfig.config.process import Run
 
 
 class TargetRef(Section):
@@ -98,7 +84,7 @@ class Match(Section):
 
     EXPECTED: ClassVar[str] = "a mapping with `headers` or `path`"
 
-    headers: dict[fields.Header, Verbatim] = Field(
+    headers: dict[Header, Verbatim] = Field(
         default_factory=dict,
         description="Headers that a request must have, with exactly these values.",
         examples=[{"x-dev": "${USER}"}],
@@ -110,185 +96,27 @@ class Match(Section):
     )
 
 
-class Export(Section):
-    """A file that the environment is written to."""
-
-    EXPECTED: ClassVar[str] = "a path, or a mapping with `path`"
-
-    path: Text = Field(
-        description="The file, relative to the project folder; written with mode 0600.",
-        examples=[".env.dashboard"],
-    )
-    format: ExportFormat = Field(
-        "dotenv", description="How the file is written.", examples=["vscode"]
-    )
-    keep: Flag = Field(
-        False, description="Leave the file where it is after `tp down`.", examples=[True]
-    )
-    outside: Flag = Field(
-        False, description="Allow a path outside the project folder.", examples=[True]
-    )
-
-
-def _export_path(text: str) -> dict[str, Any]:
-    return {"path": text}
-
-
-class Environment(Section):
-    """What the file changes in the Pod's environment, and where it is written to."""
-
-    EXPECTED: ClassVar[str] = "a mapping with `set`, `unset` or `export`"
-
-    export: Many[
-        Annotated[
-            Export,
-            BeforeValidator(fields.short(_export_path), json_schema_input_type=Text | Export),
-        ]
-    ] = Field(
-        (),
-        description="Files that the environment is written to, for editors and other tools.",
-        examples=[[".env.dashboard", {"path": ".vscode/dashboard.env", "format": "vscode"}]],
-    )
-    set: dict[Variable, Verbatim] = Field(
-        default_factory=dict,
-        description="Variables that are added or replaced; values keep their text (`1.10`, `on`).",
-        examples=[{"LOG_LEVEL": "debug"}],
-    )
-    unset: Many[Text] = Field(
-        (), description="Variables that are taken out; `*` and `?` match.", examples=[["OTEL_*"]]
-    )
-
-
-class Volumes(Section):
-    """How the Pod's files get here."""
-
-    EXPECTED: ClassVar[str] = "`mount`, `copy` or `none`, or a mapping with `mode`"
-
-    mode: Literal["mount", "copy", "none"] = Field(
-        "mount",
-        description="`mount`: live; `copy`: as they are when the session starts; `none`: not.",
-        examples=["copy"],
-    )
-    paths: Many[AbsolutePath] = Field(
-        (),
-        description="Only these paths of the Pod; left out: every volume of the container.",
-        examples=[["/data"]],
-    )
-    local: Many[AbsolutePath] = Field(
-        (),
-        description="Paths of the Pod that are taken from this machine all the same.",
-        examples=[["/var/cache"]],
-    )
-    at: Text | None = Field(
-        None,
-        description="A folder of this machine to show them under, besides their own paths.",
-        examples=["./pod"],
-    )
-    read_only: Flag = Field(
-        False, description="Never write to the Pod's files.", examples=[True]
-    )
-
-
-def _volume_mode(text: str) -> dict[str, Any]:
-    return {"mode": text}
-
-
-class Ready(Section):
-    """When the process counts as ready; every check that is given must hold."""
-
-    EXPECTED: ClassVar[str] = "a mapping with `http`, `port`, `exec`, `log` or `timeout`"
-
-    http: fields.Url | None = Field(
-        None,
-        description="An address that answers with a status below 400.",
-        examples=["http://localhost:3000/healthz"],
-    )
-    port: Port | None = Field(
-        None, description="A local port that accepts a connection.", examples=[3000]
-    )
-    exec: Command | None = Field(
-        None, description="A command that exits with 0.", examples=["curl -f localhost:3000"]
-    )
-    log: Text | None = Field(
-        None,
-        description="A regular expression that a line of the output must match.",
-        examples=["listening on"],
-    )
-    timeout_s: Seconds = Field(
-        60.0,
-        alias="timeout",
-        description="How long it may take before `up` fails.",
-        examples=["60s"],
-        json_schema_extra={"default": "60s"},
-    )
-
-
-class Stop(Section):
-    """How the process is ended."""
-
-    EXPECTED: ClassVar[str] = "a mapping with `signal` or `timeout`"
-
-    signal: Signal = Field(
-        "SIGTERM", description="The signal that asks it to end.", examples=["SIGINT"]
-    )
-    timeout_s: Seconds = Field(
-        10.0,
-        alias="timeout",
-        description="How long it may take before SIGKILL.",
-        examples=["10s"],
-        json_schema_extra={"default": "10s"},
-    )
-
-
-class Run(Section):
-    """The local process."""
-
-    EXPECTED: ClassVar[str] = "a mapping with `command`"
-
-    command: Command = Field(
-        description="The command: one text, or a list of words. No shell is put around it.",
-        examples=["npm start", ["python", "-m", "orders"]],
-    )
-    cwd: Text = Field(
-        ".",
-        description="The folder it starts in, relative to the project folder.",
-        examples=["./dashboard"],
-    )
-    ready: Ready = Field(
-        default_factory=Ready,
-        description="When it is ready; left out: every exposed local port accepts a connection.",
-        examples=[{"http": "http://localhost:3000/healthz", "timeout": "60s"}],
-    )
-    restart: Literal["no", "on-failure", "always"] = Field(
-        "no", description="Whether it is started again when it ends.", examples=["on-failure"]
-    )
-    watch: Many[Text] = Field(
-        (),
-        description="Files and folders whose change restarts it, relative to `cwd`.",
-        examples=[["src"]],
-    )
-    stop: Stop = Field(
-        default_factory=Stop,
-        description="How it is ended.",
-        examples=[{"signal": "SIGINT", "timeout": "10s"}],
-    )
-    pre: Many[Command] = Field(
-        (), description="Commands that run once before it, in order.", examples=[["npm ci"]]
-    )
-    build: Command | None = Field(
-        None,
-        description="A command before a restart on change; the old process stays up if it fails.",
-        examples=["npm run build"],
-    )
-    post: Many[Command] = Field(
-        (), description="Commands that run once after it.", examples=[["rm -rf .tmp"]]
-    )
-    tty: Flag = Field(
-        False, description="Give it a terminal of its own.", examples=[True]
-    )
-    depends_on: Many[Text] = Field(
-        (), description="Workloads that must be ready before it.", examples=[["dashboard"]]
-    )
+ExposeEntry = Annotated[
+    Expose,
+    BeforeValidator(
+        fields.short(values.expose, numbers=True),
+        json_schema_input_type=Port | Annotated[str, fields.text_schema(values.EXPOSE)] | Expose,
+    ),
+]
+VolumesEntry = Annotated[
+    Volumes,
+    BeforeValidator(
+        fields.short(volume_mode),
+        json_schema_input_type=Literal["mount", "copy", "none"] | Volumes,
+    ),
+]
+TargetEntry = Annotated[
+    TargetRef,
+    BeforeValidator(
+        fields.short(values.target),
+        json_schema_input_type=Annotated[str, fields.text_schema(values.TARGET)] | TargetRef,
+    ),
+]
 
 
 class Workload(Section):
@@ -296,13 +124,7 @@ class Workload(Section):
 
     EXPECTED: ClassVar[str] = "a mapping with `target`"
 
-    target: Annotated[
-        TargetRef,
-        BeforeValidator(
-            fields.short(values.target),
-            json_schema_input_type=Annotated[str, fields.text_schema(values.TARGET)] | TargetRef,
-        ),
-    ] = Field(
+    target: TargetEntry = Field(
         description="The object in the cluster: KIND/NAME or KIND/NAME:CONTAINER, or a mapping.",
         examples=["deployment/dashboard-ui", {"kind": "deployment", "name": "dashboard-ui"}],
     )
@@ -349,13 +171,7 @@ class Workload(Section):
         description="What is changed in the Pod's environment, and where it is written to.",
         examples=[{"set": {"LOG_LEVEL": "debug"}, "unset": ["OTEL_*"]}],
     )
-    volumes: Annotated[
-        Volumes,
-        BeforeValidator(
-            fields.short(_volume_mode),
-            json_schema_input_type=Literal["mount", "copy", "none"] | Volumes,
-        ),
-    ] = Field(
+    volumes: VolumesEntry = Field(
         default_factory=Volumes,
         description="How the Pod's files get here: `mount`, `copy`, `none`, or a mapping.",
         examples=["mount", {"mode": "copy", "paths": ["/data"]}],

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from tpconfig.errors import UsageError
 from tpconfig.local.diagnosis import Diagnosis, Failure, diagnose
 from tpconfig.local.inside import loop as inside
 from tpconfig.local.inside import wire
-from tpconfig.local.keeperlink import Conversation, KeeperLostError, RefusedError
+from tpconfig.local.keeperlink import Answer, Conversation, KeeperLostError, RefusedError
 from tpconfig.local.world import World
 
 __all__ = ["Child", "Command", "Keeper", "KeeperLostError", "MethodError", "enter", "open_keeper"]
@@ -33,6 +34,7 @@ __all__ = ["Child", "Command", "Keeper", "KeeperLostError", "MethodError", "ente
 Address = tuple[str, int]
 
 PROGRAM: Final = Path(__file__).with_name("keeper_main.py")
+_SPARES: Final = 8
 _END_S: Final = inside.GRACE_S + 8.0
 
 
@@ -96,6 +98,8 @@ class Keeper:
         self.tcp_listener: socket.socket | None = None
         self.udp_listener: socket.socket | None = None
         self._conversation = conversation
+        self._spares: deque[socket.socket] = deque()
+        self._spares_asked_for = False
 
     @property
     def isolated(self) -> bool:
@@ -155,18 +159,36 @@ class Keeper:
 
     def close(self) -> None:
         """Close the listeners."""
-        for listener in (self.tcp_listener, self.udp_listener):
+        for listener in (self.tcp_listener, self.udp_listener, *self._spares):
             if listener is not None:
                 listener.close()
+        self._spares.clear()
+        self._spares_asked_for = True
 
     async def _socket(self, family: socket.AddressFamily) -> socket.socket:
+        """Make a socket inside; for IPv4 there are some at hand, which saves asking."""
         if not self.isolated:
             sock = socket.socket(family)
             sock.setblocking(False)
             return sock
-        request = {"do": "socket", "family": int(family)}
+        spare = self._spares.popleft() if family == socket.AF_INET and self._spares else None
+        if family == socket.AF_INET and len(self._spares) < _SPARES // 2:
+            self._ask_for_spares()
+        if spare is not None:
+            return spare
+        request = {"do": "sockets", "family": int(family), "count": 1}
         _, (descriptor,) = await self._conversation.ask(request)
         return _socket(descriptor)
+
+    def _ask_for_spares(self) -> None:
+        if not self._spares_asked_for:
+            self._spares_asked_for = True
+            request = {"do": "sockets", "family": int(socket.AF_INET), "count": _SPARES}
+            self._spares_asked_for = self._conversation.post(request, self._take_spares)
+
+    def _take_spares(self, answer: Answer) -> None:
+        self._spares.extend(map(_socket, answer[1]))
+        self._spares_asked_for = False
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import IO, Final
 
 from tpconfig.errors import TpError
@@ -43,6 +44,7 @@ class Conversation:
         self._loop = asyncio.get_running_loop()
         self._first: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._posted: dict[int, Callable[[Answer], None]] = {}
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._requests = 0
         self._sending = asyncio.Lock()
@@ -89,6 +91,22 @@ class Conversation:
             except OSError as error:
                 self._end()
                 raise self._lost() from error
+
+    def post(self, request: wire.Message, answered: Callable[[Answer], None]) -> bool:
+        """Send a small request without waiting; return whether it went.
+
+        ``answered`` is called with the answer, if there is one.
+        """
+        if self._over or self._sending.locked():
+            return False
+        self._requests += 1
+        header, body = wire.encode({**request, "id": self._requests})
+        try:
+            self._sock.send(header + body)
+        except OSError:
+            return False
+        self._posted[self._requests] = answered
+        return True
 
     def exit_of(self, pid: int) -> asyncio.Future[int]:
         """Return the future exit code of the child that was started last with this pid."""
@@ -146,6 +164,10 @@ class Conversation:
         if "pid" in message:
             # Here and not by who asked: the exit may be the next message of this very batch.
             self._exits[message["pid"]] = self._loop.create_future()
+        answered = self._posted.pop(message.get("id", 0), None)
+        if answered is not None:
+            answered((message, descriptors))
+            return
         waiting = self._waiting.get(message["id"]) if "id" in message else self._first
         if waiting is not None and not waiting.done():
             waiting.set_result((message, descriptors))

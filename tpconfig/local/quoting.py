@@ -39,6 +39,9 @@ _POWERSHELL_QUOTES: Final = str.maketrans(
     {quote: quote * 2 for quote in "'\u2018\u2019\u201a\u201b"}
 )
 
+_NO_VSCODE: Final = re.compile("[\r\u2028\u2029]|[$][{]")
+"""JavaScript's line ends, and what the extensions put another variable's value for."""
+
 _YAML_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
@@ -58,7 +61,7 @@ def vscode(name: str, value: str) -> str | None:
 
     The two extensions read line by line and know ``\n`` in quotes, one of them in both kinds.
     """
-    if not _IDENTIFIER.fullmatch(name) or "\r" in value or "${" in value:
+    if not _IDENTIFIER.fullmatch(name) or _NO_VSCODE.search(value):
         return None
     if "\n" not in value and "'" not in value and not re.search(r"\\([nr$']|$)", value):
         return f"{name}='{value}'"

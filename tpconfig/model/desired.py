@@ -62,12 +62,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """A rule of ``outbound``: a host glob or a network in CIDR notation, a port, or both."""
+
+    host: str | None = None
+    network: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outbound:
-    """Which destinations leave from this machine (host globs, CIDRs, ``:port``)."""
+    """Which destinations leave from this machine, and which through the Pod."""
 
     default: str = "pod"
-    machine: tuple[str, ...] = ()
-    pod: tuple[str, ...] = ()
+    machine: tuple[Destination, ...] = ()
+    pod: tuple[Destination, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

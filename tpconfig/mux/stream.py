@@ -153,7 +153,7 @@ class Stream:
         """Account for ``size`` bytes that the application took.
 
         Returns:
-            The credit to tell the peer of now, or 0 while less than half of ``window`` is owed.
+            The credit to tell the peer of now, or 0 while less than a quarter of ``window`` is owed.
 
         Raises:
             ValueError: more than what arrived.
@@ -161,7 +161,7 @@ class Stream:
         if size < 0 or self.credit + self.owed + size > window:
             raise ValueError(f"stream {self.stream_id}: {size} bytes were not outstanding")
         self.owed += size
-        if self.owed * 2 < window or self.state not in RECEIVES_LATER:
+        if self.owed * 4 < window or self.state not in RECEIVES_LATER:
             return 0
         delta, self.owed = self.owed, 0
         self.credit += delta

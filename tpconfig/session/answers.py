@@ -9,8 +9,8 @@ from typing import Any
 from tpconfig.errors import TpError, UsageError
 from tpconfig.model.events import Planned
 from tpconfig.session import control, describe, facts_json, loading
-from tpconfig.session.hosted import Hosted
 from tpconfig.session.holding import End, Holding, Why
+from tpconfig.session.hosted import Hosted
 from tpconfig.session.lifecycle import Session
 from tpconfig.session.start import with_namespace
 from tpconfig.session.wish import Reload
@@ -91,8 +91,9 @@ class Answers:
         wish = loading.load(reload, session.machine.here.environ)
         desired = with_namespace(wish.desired, wish.namespace or session.api.namespace)
         seen: list[Planned] = []
-        plain, session.emit = session.emit, lambda event: (
-            seen.append(event) if isinstance(event, Planned) else plain(event)
+        plain, session.emit = (
+            session.emit,
+            lambda event: seen.append(event) if isinstance(event, Planned) else plain(event),
         )
         try:
             await session.converge(desired)

@@ -135,10 +135,10 @@ class Holding:
             if named is not None and named.exit_code is not None:
                 self.end(End(Why.NAMED_ENDED, code=named.exit_code))
             running = [one for one in hosted.values() if one.workload.run is not None]
-            codes = [one.exit_code for one in running]
-            alone = len(running) == len(hosted)
-            if running and alone and None not in codes and not self.stay:
-                self.end(End(Why.PROCESSES_ENDED, code=max(codes, key=lambda code: code != 0)))
+            codes = [one.exit_code for one in running if one.exit_code is not None]
+            if codes and len(codes) == len(hosted) and not self.stay:
+                failed = any(code != 0 for code in codes)
+                self.end(End(Why.PROCESSES_ENDED, code=int(failed)))
 
     async def _late_listeners(self) -> None:
         """Move the traffic of a workload without ``run`` once somebody listens here."""

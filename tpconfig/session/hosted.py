@@ -21,7 +21,8 @@ from tpconfig.model.observed import HostedFacts
 from tpconfig.model.target import PortPair
 from tpconfig.session.executor import Emit
 from tpconfig.session.hold import Held, hold
-from tpconfig.session.traffic import Traffic, open_redirection
+from tpconfig.session.traffic import Dialer, open_redirection
+from tpconfig.tunnel.inbound import Inbound, open_inbound
 from tpconfig.tunnel.link import Link, open_link
 from tpconfig.tunnel.pipe import Connect
 
@@ -70,10 +71,14 @@ class Hosted:
     env: dict[str, str] = field(default_factory=dict)
     _link: Held[Link] | None = None
     _keeper: Held[Keeper] | None = None
-    _redirect: Held[object] | None = None
+    _redirect: Held[None] | None = None
+    _inbound: Held[Inbound] | None = None
     _process: Held[Process] | None = None
-    _traffic: Traffic | None = None
+    _dialer: Dialer = field(init=False)
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+
+    def __post_init__(self) -> None:
+        self._dialer = Dialer(lambda: self.keeper)
 
     @property
     def keeper(self) -> Keeper | None:
@@ -108,22 +113,21 @@ class Hosted:
         """Have a link to ``pod`` and exactly ``ports`` listening there."""
         if self.pod != pod or self._link is None:
             await self._close_link()
-            traffic = Traffic(dial_keeper=lambda: self.keeper)
+            self._inbound = await hold(self.here.group, open_inbound(self._dialer.dial))
             block = open_link(
                 connect,
-                secret=secret.encode(),
+                secret=bytes.fromhex(secret),
                 session=self.here.session,
-                accept=traffic.accept,
+                serve=self._inbound.value.serve,
                 on_state=self._link_changed,
             )
             self._link = await hold(self.here.group, block)
-            self._traffic, self.pod, self.ports, self.serving = traffic, pod, (), False
+            self.pod, self.ports, self.serving = pod, (), False
             await self._link.value.grace(pod.grace_s)
-        assert self._traffic is not None
         link = self._link.value
-        self._traffic.pairs = {pair.pod: pair.local for pair in ports}
+        self._dialer.local = {pair.pod: pair.local for pair in ports}
         for pair in self.ports:
-            if pair.pod not in self._traffic.pairs:
+            if pair.pod not in self._dialer.local:
                 await link.unlisten(pair.pod.number, pair.pod.protocol)
         for pair in ports:
             if all(pair.pod != known.pod for known in self.ports):
@@ -241,9 +245,9 @@ class Hosted:
             await asyncio.sleep(POLL_S)
 
     async def _accepts(self, pair: PortPair) -> bool:
-        if self._traffic is None or pair.pod.protocol != "tcp":
+        if pair.pod.protocol != "tcp":
             return False
-        sock = await self._traffic.dial(pair.pod)
+        sock = await self._dialer.dial(pair.pod)
         if sock is None:
             return False
         sock.close()
@@ -281,9 +285,12 @@ class Hosted:
             await keeper.close()
 
     async def _close_link(self) -> None:
-        link, self._link = self._link, None
+        link, inbound = self._link, self._inbound
+        self._link = self._inbound = None
         if link is not None:
             await link.close()
+        if inbound is not None:
+            await inbound.close()
 
 
 def _said(code: int | None) -> str:

@@ -134,7 +134,7 @@ class Machine:
         return MachineFacts(
             hosted=tuple([await one.facts() for one in self.hosted.values()]),
             method=method,
-            method_problem=(problem.message, problem.hint) if problem else None,
+            method_problem=(problem.reason, problem.cure) if problem else None,
             missing_commands=frozenset(missing),
             ports_in_use=tuple((p.number, p.protocol, who) for p, who in sorted(taken.items())),
         )

@@ -19,7 +19,7 @@ from tpconfig.model.desired import Desired
 from tpconfig.model.events import Remark
 from tpconfig.session.executor import Emit
 from tpconfig.session.hosted import Here
-from tpconfig.session.identity import Identity, identify
+from tpconfig.session.identity import identify
 from tpconfig.session.lifecycle import Session
 from tpconfig.session.machine import Machine
 from tpconfig.session.wish import Wish
@@ -42,7 +42,7 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
         user, (method, problem) = await _both(api, wish, place)
         who = identify(user=user, name=wish.session.name, file=wish.session.file)
         if problem is not None and wish.desired.method == "auto":
-            emit(Remark(f"method: none, because {problem.message} ({problem.hint})"))
+            emit(Remark(f"method: none, because {problem.reason} ({problem.cure})"))
             problem = None
         async with asyncio.TaskGroup() as group:
             here = Here(
@@ -79,20 +79,17 @@ def check_protected(wish: Wish, api: Api) -> None:
         UsageError: it needs ``--yes-i-mean``.
     """
 
-
     choice = wish.cluster
-    if any(fnmatchcase(api.context, pattern) for pattern in choice.protected):
-        if choice.meant != api.context:
-            raise UsageError(
-                f"context {api.context} is protected by cluster.protected",
-                hint=f"if you mean it: --yes-i-mean {api.context}",
-            )
+    protected = any(fnmatchcase(api.context, pattern) for pattern in choice.protected)
+    if protected and choice.meant != api.context:
+        raise UsageError(
+            f"context {api.context} is protected by cluster.protected",
+            hint=f"if you mean it: --yes-i-mean {api.context}",
+        )
 
 
 async def _both(api: Api, wish: Wish, place: Path) -> tuple[str, tuple[str, Diagnosis | None]]:
     """Ask the cluster who we are while the machine is tried."""
-
-
 
     wants_netns = bool(wish.desired.workloads) and wish.desired.method in ("auto", "namespace")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from typing import Any
 
 from tpconfig.cluster import observe as cluster
 from tpconfig.cluster.api import Api
@@ -12,7 +13,7 @@ from tpconfig.model.desired import Desired
 from tpconfig.model.observed import MachineFacts, Observed
 from tpconfig.planner import permissions
 
-Machine = Callable[[], Awaitable[MachineFacts]]
+Machine = Callable[[], Coroutine[Any, Any, MachineFacts]]
 
 
 async def observe(

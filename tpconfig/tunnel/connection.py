@@ -18,6 +18,15 @@ Serve = Callable[[Opening, MuxStream], asyncio.Protocol]
 """Returns the protocol of a stream that the agent opened, or raises ``StreamRefusedError``."""
 
 
+def refuse_all(opening: Opening, stream: MuxStream) -> asyncio.Protocol:
+    """Serve nothing.
+
+    Raises:
+        StreamRefusedError: always.
+    """
+    raise streams.StreamRefusedError(Refusal("denied", "nothing arrives here"))
+
+
 class GivenUpError(Exception):
     """What answers is not our agent; another attempt would end the same way."""
 
@@ -96,9 +105,7 @@ class Connection:
         self._mux = mux
         if self._full:
             mux.pause_writing()
-        mux.open(
-            streams.AnswerReader(self.control, self._no_control), opening=encode(Control())
-        )
+        mux.open(streams.AnswerReader(self.control, self._no_control), opening=encode(Control()))
         early = leftover + bytes(self._early)
         self._early.clear()
         if early:
@@ -119,7 +126,8 @@ class Connection:
             except HelloError as error:
                 raise GivenUpError(str(error)) from error
             finally:
-                self._pipe.write(hello.data_to_send())
+                if said := hello.data_to_send():
+                    self._pipe.write(said)
         return hello.leftover
 
     def _received(self, data: bytes) -> None:

@@ -79,8 +79,8 @@ class ControlClient(asyncio.Protocol):
     def request(self, do: str, **values: object) -> asyncio.Future[None]:
         """Ask the agent; what is returned is done when it has answered.
 
-        It raises ``RequestRefusedError`` where the agent says no, and ``ConnectionResetError`` where the
-        stream ended before there was an answer.
+        It raises ``RequestRefusedError`` where the agent says no, and ``ConnectionResetError``
+        where the stream ended before there was an answer.
         """
         answered: asyncio.Future[None] = self._loop.create_future()
         if self._stream is None:

@@ -1,4 +1,7 @@
-"""The little of a DNS message that the tunnel must understand: the question, and addresses (RFC 1035)."""
+"""The little of a DNS message that the tunnel must understand: question and addresses.
+
+Source: RFC 1035.
+"""
 
 from __future__ import annotations
 

@@ -16,8 +16,14 @@ from typing import Final, Literal
 from tpconfig.errors import TpError, UnreachableError
 from tpconfig.mux.aio import MuxStream
 from tpconfig.mux.opening import Opening, encode
-from tpconfig.tunnel import streams
-from tpconfig.tunnel.connection import Connection, Credentials, GivenUpError, Serve, establish
+from tpconfig.tunnel.connection import (
+    Connection,
+    Credentials,
+    GivenUpError,
+    Serve,
+    establish,
+    refuse_all,
+)
 from tpconfig.tunnel.control import Description, RequestRefusedError
 from tpconfig.tunnel.pipe import Connect
 
@@ -64,7 +70,13 @@ class Link:
     """
 
     def __init__(
-        self, connect: Connect, credentials: Credentials, serve: Serve, *, on_state: OnState, timing: Timing
+        self,
+        connect: Connect,
+        credentials: Credentials,
+        *,
+        serve: Serve,
+        on_state: OnState,
+        timing: Timing,
     ) -> None:
         self._connect = connect
         self._credentials = credentials
@@ -143,6 +155,11 @@ class Link:
         """
         self._grace_s = seconds
         await self._ask("grace", seconds=seconds)
+
+    def drop(self, reason: str) -> None:
+        """Give the connection up; the link comes back on a new one."""
+        if self._connection is not None:
+            self._connection.close(reason)
 
     # What ``open_link`` calls.
 
@@ -239,15 +256,17 @@ class Link:
 
     async def _attend(self, connection: Connection) -> None:
         """Ping until the connection is lost."""
-        silence_s = self._timing.heartbeat_s * self._timing.silent_beats
+        beat_s = self._timing.heartbeat_s
+        silence_s = beat_s * (self._timing.silent_beats - 0.5)  # the last beat counts in full
         while not connection.over.is_set():
             try:
-                async with asyncio.timeout(self._timing.heartbeat_s):
+                async with asyncio.timeout(beat_s):
                     self.rtt_s = await connection.mux.ping()
                     await connection.over.wait()
             except TimeoutError:
                 if connection.silent_s >= silence_s:
-                    connection.close(f"nothing heard from the agent for {silence_s:g} s")
+                    heard = f"nothing heard from the agent for {connection.silent_s:.0f} s"
+                    connection.close(heard)
             except ConnectionResetError:
                 await connection.over.wait()
 
@@ -292,9 +311,9 @@ async def open_link(
     *,
     secret: bytes,
     session: str,
-    serve: Serve = streams.refuse_all,
+    serve: Serve = refuse_all,
     on_state: OnState = lambda state, reason: None,
-    timing: Timing = Timing(),  # noqa: B008 (a frozen value)
+    timing: Timing = Timing(),
 ) -> AsyncIterator[Link]:
     """Keep a link to one agent; up when it yields, closed when the block ends.
 
@@ -309,7 +328,9 @@ async def open_link(
     Raises:
         TpError: the first connection could not be made.
     """
-    link = Link(connect, Credentials(secret, session), serve, on_state=on_state, timing=timing)
+    link = Link(
+        connect, Credentials(secret, session), serve=serve, on_state=on_state, timing=timing
+    )
     await link.first()
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -112,18 +112,17 @@ class Person:
         become = ["setpriv", "--reuid", str(self.uid), "--regid", str(self.uid), "--clear-groups"]
         outer = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
         inner = become if self._changes else []
-        environment = {"PATH": os.environ["PATH"], "HOME": "/", "LANG": "C.UTF-8"}
-        done = subprocess.run(
-            [*outer, "sh", "-ec", steps, "sh", *inner, *argv],
-            env=environment,
-            cwd="/",
-            text=True,
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        return _finish([*outer, "sh", "-ec", steps, "sh", *inner, *argv])
+
+    def without_user_namespaces(self, argv: list[str]) -> dict[str, Any]:
+        """Run a command line of `argv` where no user namespace may be made.
+
+        As root of a user namespace without capabilities, whose limit is 0.
+        """
+        steps = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+        drop = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
+        outer = ["unshare", "--user", "--map-root-user", "sh", "-ec", steps, "sh"]
+        return _finish([*outer, *drop, *argv])
 
     def inner_python(self, code: str) -> list[str]:
         """Return the command line of a piece of Python that this person may run."""
@@ -140,3 +139,13 @@ def find_person(name: str, workshop: Workshop) -> Person:
         except OSError:
             continue
     raise AssertionError(f"the {name} user may run no Python 3.11 or newer: tried {PYTHONS}")
+
+
+def _finish(argv: list[str]) -> dict[str, Any]:
+    environment = {"PATH": os.environ["PATH"], "HOME": "/", "LANG": "C.UTF-8"}
+    done = subprocess.run(
+        argv, env=environment, cwd="/", text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

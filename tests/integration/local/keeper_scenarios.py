@@ -356,6 +356,24 @@ async def entered(argv: list[str], stdin: str, isolated: bool) -> dict[str, Any]
             return {"code": caller.returncode, "out": out.decode(), "err": err.decode()}
 
 
+async def hostname() -> dict[str, Any]:
+    """A workload that is known by the Pod's name."""
+    own = socket.gethostname()
+    world_ = world.World(WORLD.resolv_conf, WORLD.hosts, WORLD.nsswitch, hostname="db-0")
+    async with site(world_) as here:
+        inside = await here.python("import socket; print(socket.gethostname())")
+        return {"inside": inside["out"], "unchanged": socket.gethostname() == own}
+
+
+async def problem() -> dict[str, Any]:
+    """What keeps this machine from using the namespace method."""
+    from tpconfig.local import observe
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = await observe.namespace_problem(Path(folder))
+    return {"problem": found and [found.reason, found.cure]}
+
+
 async def shell(argv: list[str], fifo: str) -> dict[str, Any]:
     """A program on this process's own terminal; what became of the terminal goes to a pipe."""
     import termios
@@ -418,6 +436,8 @@ SCENARIOS = {
         entered,
         renamed_resolv_conf,
         shell,
+        hostname,
+        problem,
     )
 }
 

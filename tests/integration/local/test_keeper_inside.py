@@ -136,3 +136,21 @@ def test_ssh_trusts_what_its_configuration_includes(ordinary: Person) -> None:
     argv = ordinary.argv("code", code=code)
     prepare = "mkdir -p /etc/ssh/ssh_config.d && echo 'Host x' > /etc/ssh/ssh_config.d/x.conf"
     assert ordinary.in_own_machine(prepare, argv)["out"] == [f"{ordinary.uid} 7"]
+
+
+def test_a_hostname_is_the_workloads_alone(person: Person) -> None:
+    """A process that is known by the Pod's name finds it; the machine keeps its own."""
+    assert person.run("hostname") == {"inside": ["db-0"], "unchanged": True}
+
+
+def test_the_method_works_here(person: Person) -> None:
+    """Trying the namespace method finds nothing in its way on this machine."""
+    assert person.run("problem") == {"problem": None}
+
+
+def test_a_machine_without_user_namespaces_is_diagnosed(ordinary: Person) -> None:
+    """Where user namespaces are switched off, the reason and the command are found by trying."""
+    argv = ordinary.argv("problem")
+    reason, cure = ordinary.without_user_namespaces(argv)["problem"]
+    assert reason == "this machine allows no user namespaces"
+    assert cure == "sudo sysctl -w user.max_user_namespaces=15000"

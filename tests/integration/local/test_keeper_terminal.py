@@ -103,13 +103,14 @@ def test_ctrl_c_goes_to_the_child_alone(terminal: Terminal) -> None:
 
 def test_job_control_is_the_shells(terminal: Terminal) -> None:
     """Ctrl-Z stops a job, fg brings it back, Ctrl-C ends it."""
-    terminal.type("sh -c 'echo up; exec sleep 1000'\n")
+    terminal.type('sh -c \'trap "echo re"sumed CONT; echo u""p; while :; do sleep 0.1; done\'\n')
     terminal.expect("up\r\n")
     terminal.type("\x1a")
     terminal.expect("Stopped")
     terminal.type("fg\n")
-    terminal.expect("exec sleep 1000")
+    terminal.expect("resumed\r\n")
     terminal.type("\x03")
+    terminal.expect("$ ")
     terminal.type("echo code=$?\n")
     terminal.expect("code=130")
 

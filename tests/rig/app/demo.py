@@ -46,7 +46,7 @@ class Answer(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     timeout = 120
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # the base class asks for these names
         """Answers /healthz, /proxy?url=, /slow?seconds=, /bytes?count= and, with JSON, the rest."""
         _count(+1)
         try:
@@ -54,8 +54,7 @@ class Answer(BaseHTTPRequestHandler):
         finally:
             _count(-1)
 
-    do_HEAD = do_GET
-    do_PUT = do_DELETE = do_PATCH = do_GET
+    do_HEAD = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815
 
     def do_POST(self) -> None:
         """Like GET; the answer says how many bytes came in."""

@@ -158,7 +158,7 @@ async def test_a_slow_side_slows_the_other(chain: Chain) -> None:
 
 
 async def test_a_protocol_may_hand_its_stream_over() -> None:
-    """A protocol that read the first line gives the stream, and what it read too much, to a splice."""
+    """Who read the first line may give the stream, and what it read too much, to a splice."""
     chain = Chain()
     chain.connect()
 

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import time
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 from tpconfig.local.inside import syscalls
@@ -135,21 +136,22 @@ def changed() -> list[tuple[int, int | None]]:
             found.append((pid, None))
 
 
-def end_all(foreground: set[int], *, grace_s: float) -> None:
+def end_all(leaders: dict[int, bool], *, grace_s: float) -> None:
     """End and reap every descendant: asked first, killed after ``grace_s`` seconds.
 
-    ``foreground``: the leaders that sit on a terminal, told as when it is closed: an interactive
-    shell does not listen to SIGTERM.
+    ``leaders``: the leaders of process groups, and whether each sits on a terminal. Those are
+    told as when it is closed: an interactive shell does not listen to SIGTERM.
     """
-    for leader in foreground:
-        signal_group(leader, signal.SIGHUP)
-    _signal_descendants(signal.SIGTERM)
-    _signal_descendants(signal.SIGCONT)
+    for leader, on_terminal in leaders.items():
+        if on_terminal:
+            signal_group(leader, signal.SIGHUP)
+    _signal_all(leaders, signal.SIGTERM)
+    _signal_all(leaders, signal.SIGCONT)
     now_s = time.monotonic()
     while _reap_some() and time.monotonic() < now_s + grace_s:
         time.sleep(0.01)
     while _reap_some() and time.monotonic() < now_s + grace_s + _GIVE_UP_S:
-        _signal_descendants(signal.SIGKILL)
+        _signal_all(leaders, signal.SIGKILL)
         time.sleep(0.005)
 
 
@@ -163,7 +165,11 @@ def _reap_some() -> bool:
     return True
 
 
-def _signal_descendants(number: int) -> None:
+def _signal_all(leaders: Iterable[int], number: int) -> None:
+    if not syscalls.LINUX:
+        for leader in leaders:
+            signal_group(leader, number)
+        return
     for pid in _descendants(os.getpid()):
         try:
             os.kill(pid, number)

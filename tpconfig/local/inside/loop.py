@@ -6,6 +6,7 @@ to ``tp``, nothing of the workload stays behind. One thread, and nothing in it w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -113,8 +114,7 @@ class Keeper:
 
     def end(self) -> None:
         """End every process of the workload."""
-        foreground = {pid for pid, is_foreground in self._running.items() if is_foreground}
-        children.end_all(foreground, grace_s=GRACE_S)
+        children.end_all(self._running, grace_s=GRACE_S)
 
     def _asked_to_end(self, _number: int, _frame: object) -> None:
         self._ended = True
@@ -138,12 +138,13 @@ class Keeper:
             case "signal":
                 alive = children.signal_group(message["pid"], message["signal"])
                 wire.send(self._sock, {"id": message["id"], "alive": alive})
-            case "socket":
+            case "sockets":
                 family = socket.AddressFamily(message["family"])
-                self._hand_out(message["id"], lambda: socket.socket(family))
+                makers = [lambda: socket.socket(family)] * message["count"]
+                self._hand_out(message["id"], makers)
             case "reply-socket":
                 address = (message["address"], message["port"])
-                self._hand_out(message["id"], lambda: netns.open_reply_socket(address))
+                self._hand_out(message["id"], [lambda: netns.open_reply_socket(address)])
 
     def _spawn(self, message: wire.Message, descriptors: tuple[int, ...]) -> None:
         answer: wire.Message = {"id": message["id"]}
@@ -156,14 +157,15 @@ class Keeper:
             self._running[pid] = bool(message["foreground"])
         wire.send(self._sock, answer)
 
-    def _hand_out(self, request: int, make: Callable[[], socket.socket]) -> None:
-        try:
-            sock = make()
-        except OSError as error:
-            wire.send(self._sock, {"id": request, "errno": error.errno or 0, "stage": "socket"})
-            return
-        with sock:
-            wire.send(self._sock, {"id": request}, (sock.fileno(),))
+    def _hand_out(self, request: int, makers: list[Callable[[], socket.socket]]) -> None:
+        with contextlib.ExitStack() as made:
+            try:
+                socks = [made.enter_context(make()) for make in makers]
+            except OSError as error:
+                number = error.errno or 0
+                wire.send(self._sock, {"id": request, "errno": number, "stage": "socket"})
+            else:
+                wire.send(self._sock, {"id": request}, tuple(sock.fileno() for sock in socks))
 
     def _reap(self) -> None:
         for pid, code in children.changed():

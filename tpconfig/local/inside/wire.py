@@ -66,6 +66,9 @@ class Inbox:
                 numbers = array.array("i")
                 numbers.frombytes(payload[: len(payload) - len(payload) % numbers.itemsize])
                 self._descriptors.extend(numbers)
+                if not _CLOSE_ON_EXEC:
+                    for number in numbers:
+                        os.set_inheritable(number, False)
         if not data:
             return None
         self._data += data

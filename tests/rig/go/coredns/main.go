@@ -13,11 +13,14 @@ import (
 	_ "github.com/coredns/coredns/plugin/loop"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
+	_ "github.com/coredns/coredns/plugin/template"
 )
 
 func main() {
+	// Who comes first is asked first; upstream's order has hosts before the cluster's own names.
 	dnsserver.Directives = []string{
-		"reload", "errors", "health", "ready", "cache", "hosts", "kubernetes", "loop", "forward",
+		"reload", "errors", "health", "ready", "cache", "kubernetes", "hosts", "template", "loop",
+		"forward",
 	}
 	coremain.Run()
 }

@@ -1,0 +1,6 @@
+"""``python -m tpconfig`` is ``tp``."""
+
+from tpconfig.cli.main import main
+
+if __name__ == "__main__":
+    main()

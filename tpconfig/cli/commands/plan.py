@@ -1,0 +1,42 @@
+"""``tp plan``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import click
+
+from tpconfig.cli import exit as edge
+from tpconfig.cli.options import Common, common_options, wants_color
+from tpconfig.cli.wish import reload_of
+
+
+@click.command("plan", short_help="Show what `tp up` would do.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--exit-code", is_flag=True, help="Exit with 4 when there is something to do.")
+@common_options
+def command(names: tuple[str, ...], exit_code: bool, common: Common) -> None:
+    """Show what `tp up` would do, with the reason for each step, and change nothing.
+
+    Checks everything that can be checked before: the file, the targets, the ports, the commands,
+    and each permission. A running session is taken into account: once it is up, the plan is empty.
+    """
+    from tpconfig.cli import render
+    from tpconfig.errors import ExitCode
+    from tpconfig.session import loading, planning
+
+    try:
+        wish = loading.load(reload_of(common, names), os.environ)
+        planned = edge.run(planning.plan(wish))
+    except (Exception, KeyboardInterrupt) as error:
+        edge.fail(error)
+    if common.json:
+        render.write(json.dumps(render.plan_json(planned), indent=2))
+    else:
+        render.write(render.plan_text(planned, color=wants_color(sys.stdout.isatty())))
+        if text := render.permissions_text(planned.plan):
+            render.write(text)
+    if exit_code and not planned.plan.empty:
+        sys.exit(ExitCode.PENDING)

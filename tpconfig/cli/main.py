@@ -1,0 +1,91 @@
+"""``tp``: the commands by name, each imported when it is called, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+import tpconfig
+from tpconfig.cli.options import Common, common_options
+
+COMMANDS = {
+    "up": "Swap the file's workloads for local processes, and hold that until Ctrl-C.",
+    "down": "End the session and put the cluster back exactly as it was.",
+    "plan": "Show what `tp up` would do, and change nothing.",
+    "run": "Run a command in a workload's world: its environment, names and network.",
+    "env": "Print the environment that a workload's Pod and the file give.",
+    "status": "Show the running session.",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are modules of ``tpconfig.cli.commands``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"tpconfig.cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a wrong name say which is near."""
+        if args and args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise click.UsageError(f"There is no command `{args[0]}`.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+EPILOG = """\b
+A first session:
+  1. write a telepresence.yaml (tp.yaml.example shows every key):
+       version: 1
+       workloads:
+         web:
+           target: deployment/web
+           expose: [3000:8080]
+           run: {command: npm start}
+  2. tp plan     what would be done, and which permissions it takes
+  3. tp up       do it; Ctrl-C puts everything back
+\b
+Exit codes: 0 done, 1 failed, 2 wrong usage or file, 3 a bug in tp, 4 changes pending
+(plan --exit-code), 5 conflict, 6 no permission, 7 cluster unreachable, 130 and 131 interrupted.
+"""
+
+
+@click.group(
+    cls=Commands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@common_options
+@click.version_option(tpconfig.__version__, message="tp %(version)s")
+@click.pass_context
+def tp(ctx: click.Context, common: Common) -> None:
+    """Telepresence as a committed file.
+
+    A telepresence.yaml says which workloads of a Kubernetes cluster are swapped for processes on
+    this machine. `tp up` does it, `tp down` puts the cluster back exactly as it was.
+    """
+    ctx.obj = common
+
+
+def main() -> None:
+    """Run the command line."""
+    tp(prog_name="tp")

@@ -1,0 +1,191 @@
+"""How plans and events look, to people and as JSON; the one view of each."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from dataclasses import asdict, is_dataclass
+from typing import Any, TextIO, assert_never
+
+from tpconfig.cli.options import wants_color
+from tpconfig.model import events as e
+from tpconfig.model.events import Event
+from tpconfig.model.plan import Plan
+from tpconfig.planner import permissions
+from tpconfig.session import describe
+
+_GREEN, _RED, _YELLOW, _DIM, _OFF = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
+_PREFIX_COLORS = ("\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m")
+_SIGN_COLORS = {"+": _GREEN, "-": _RED, "~": _YELLOW}
+
+
+class EventView:
+    """Shows events as they come: lines on standard error, processes' output on standard output."""
+
+    def __init__(self, *, as_json: bool, verbose: int = 0) -> None:
+        self._json = as_json
+        self._verbose = verbose
+        self._color = wants_color(sys.stderr.isatty())
+        self._prefixes: dict[str, str] = {}
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if self._json:
+            print(json.dumps(event_json(event)), flush=True)
+            return
+        match event:
+            case e.ProcessOutput(workload=workload, line=line):
+                text = line.decode(errors="replace")
+                print(f"{self._prefix(workload)}{text}", flush=True)
+            case _:
+                for text in self._lines(event):
+                    print(text, file=sys.stderr, flush=True)
+
+    def _lines(self, event: Event) -> list[str]:
+        match event:
+            case e.Planned():
+                return plan_text(event, color=self._color).splitlines()
+            case e.ActionStarted():
+                return []
+            case e.ActionWaiting(action=action, what=what):
+                waits = f"  … {describe.subject(action)}: waiting for {what}"
+                return [self._paint(_DIM, waits)] if self._verbose or sys.stderr.isatty() else []
+            case e.ActionDone(action=action, took_s=took_s, detail=detail):
+                mark = self._paint(_GREEN, "✓")
+                more = f": {detail}" if detail else ""
+                what = f"{describe.verb(action):<12} {describe.subject(action)}{more}"
+                return [f"  {mark} {what} {self._paint(_DIM, f'{took_s:.2f} s')}"]
+            case e.ActionFailed(action=action, message=message):
+                mark = self._paint(_RED, "✗")
+                return [
+                    f"  {mark} {describe.verb(action):<12} {describe.subject(action)}: {message}"
+                ]
+            case e.ProcessOutput():
+                return []
+            case e.ProcessEnded(workload=workload, code=code):
+                return [f"{workload} ended with {code}"]
+            case e.LinkChanged(workload=workload, up=up, reason=reason):
+                return _link_lines(workload, up=up, reason=reason)
+            case e.SessionUp(took_s=took_s):
+                return [f"up after {took_s:.2f} s; Ctrl-C puts everything back"]
+            case e.Remark(text=text):
+                return [text]
+            case e.SessionEnded(why=why):
+                return [f"session ended ({why}): everything is as before"]
+            case _:
+                assert_never(event)
+
+    def _paint(self, color: str, text: str) -> str:
+        return f"{color}{text}{_OFF}" if self._color else text
+
+    def _prefix(self, workload: str) -> str:
+        if workload not in self._prefixes:
+            color = _PREFIX_COLORS[len(self._prefixes) % len(_PREFIX_COLORS)]
+            plain = f"{workload:<8} | "
+            colored = wants_color(sys.stdout.isatty())
+            self._prefixes[workload] = f"{color}{plain}{_OFF}" if colored else plain
+        return self._prefixes[workload]
+
+
+def plan_text(planned: e.Planned, *, color: bool) -> str:
+    """Describe a plan: where, what for, each action with its reason, and the verbs it takes."""
+    lines = [
+        f"context {planned.context} ({planned.server})",
+        f"session {planned.session} of {planned.holder}, kept {planned.ttl_s:g} s after it was "
+        "last heard of",
+    ]
+    plan = planned.plan
+    for notice in plan.notices:
+        where = f"  ({notice.source})" if notice.source else ""
+        lines.append(f"note: {notice.text}{where}")
+    if plan.empty:
+        return "\n".join([*lines, "nothing to do: the cluster is as the file says"])
+    lines.append("")
+    for action in plan.actions:
+        text = f"  {describe.line(action)}"
+        if color:
+            sign = describe.sign(action)
+            text = text.replace(sign, f"{_SIGN_COLORS[sign]}{sign}{_OFF}", 1)
+        where = f"  ({action.reason.source})" if action.reason.source else ""
+        lines.append(text + where)
+    return "\n".join([*lines, ""])
+
+
+def permissions_text(plan: Plan) -> str:
+    """List the verbs that a plan takes, by namespace and resource."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for one in permissions.needed(plan.actions):
+        resource = str(one).split(" ", 1)[1]
+        grouped.setdefault((one.namespace, resource), []).append(one.verb)
+    lines = [
+        f"  {namespace}: {resource}: {', '.join(verbs)}"
+        for (namespace, resource), verbs in grouped.items()
+    ]
+    return "\n".join(["permissions that this takes (all granted):", *lines]) if lines else ""
+
+
+def plan_json(planned: e.Planned) -> dict[str, Any]:
+    """Describe a plan for programs."""
+    return {
+        "context": planned.context,
+        "server": planned.server,
+        "session": planned.session,
+        "actions": [action_json(action) for action in planned.plan.actions],
+        "notices": [one.text for one in planned.plan.notices],
+        "permissions": [asdict(one) for one in permissions.needed(planned.plan.actions)],
+    }
+
+
+def action_json(action: Any) -> dict[str, Any]:
+    """Describe an action for programs."""
+    found = {"action": type(action).__name__, **_plain(action)}
+    source = action.reason.source
+    found["reason"] = action.reason.text
+    found["source"] = str(source) if source else None
+    return found
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """Describe an event for programs: one object, its type under ``event``."""
+    kind = type(event).__name__
+    match event:
+        case e.Planned():
+            return {"event": kind, **plan_json(event)}
+        case e.ProcessOutput(workload=workload, stream=stream, line=line):
+            try:
+                text = {"line": line.decode()}
+            except UnicodeDecodeError:
+                text = {"line_base64": base64.b64encode(line).decode()}
+            return {"event": kind, "workload": workload, "stream": stream, **text}
+        case e.ActionStarted(action=action):
+            return {"event": kind, **action_json(action)}
+        case e.ActionWaiting(action=action, what=what):
+            return {"event": kind, **action_json(action), "what": what}
+        case e.ActionDone(action=action, took_s=took_s, detail=detail):
+            return {"event": kind, **action_json(action), "took_s": took_s, "detail": detail}
+        case e.ActionFailed(action=action, message=message):
+            return {"event": kind, **action_json(action), "message": message}
+        case _:
+            return {"event": kind, **_plain(event)}
+
+
+def write(text: str, stream: TextIO | None = None) -> None:
+    """Write data to standard output, or a word to another stream."""
+    print(text, file=stream or sys.stdout, flush=True)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    assert is_dataclass(value)
+    found = asdict(value)  # type: ignore[arg-type]
+    for hidden in ("reason", "claim", "target"):
+        if hidden in found:
+            shown = getattr(value, hidden)
+            found[hidden] = str(shown) if hidden == "target" else None
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def _link_lines(workload: str, *, up: bool, reason: str) -> list[str]:
+    if up:
+        return [f"{workload}: link up"]
+    return [f"{workload}: link lost ({reason}); connecting again"]

@@ -1,0 +1,23 @@
+"""From the common options to where a wish is read from."""
+
+from __future__ import annotations
+
+import os
+
+from tpconfig.cli.options import Common
+from tpconfig.session.wish import Reload
+
+
+def reload_of(common: Common, names: tuple[str, ...] = (), *, now: bool = False) -> Reload:
+    """Return where the wish is to be read from."""
+    folder = os.getcwd()
+    return Reload(
+        files=tuple(os.path.join(folder, name) for name in common.files),
+        folder=folder,
+        names=names,
+        context=common.context,
+        kubeconfig=common.kubeconfig,
+        namespace=common.namespace,
+        meant=common.meant,
+        now=now,
+    )

@@ -1,0 +1,216 @@
+"""The way from files to a checked model, with every problem at once.
+
+Read, interpolate, lay over each other, validate, check across the file. Each step goes on past what
+is wrong where what is left still means something, so a person sees everything in one go.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from tpconfig.config import codes, document, dotenv, limits, merge, nodes, problems, semantic
+from tpconfig.config.discover import STDIN, Found, discover, shown
+from tpconfig.config.interpolate import Interpolation
+from tpconfig.config.nodes import MapNode, Node
+from tpconfig.config.oldnames import notes_of
+from tpconfig.config.problems import Fault
+from tpconfig.config.schema import File, verbatim
+from tpconfig.config.sources import Sources, flatten
+from tpconfig.errors import ConfigError, Problem
+from tpconfig.source import Source
+
+EXTENSION: Final = "x-"
+"""Keys at the top that start so are the user's own: a place for anchors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid file.
+
+    ``folder`` is the project folder, to which all paths of the file are relative; ``paths`` are the
+    files that were read; ``notes`` is what a person should know about them.
+    """
+
+    file: File
+    sources: Sources
+    folder: Path
+    paths: tuple[Path, ...]
+    notes: tuple[Problem, ...] = ()
+
+    def source_of(self, path: nodes.Path) -> Source | None:
+        """Return where a value was written: ``("workloads", "api", "expose", 0)``."""
+        return self.sources.source_of(path)
+
+
+def load(paths: Sequence[str | Path] = (), *, cwd: Path, environ: Mapping[str, str]) -> Loaded:
+    """Read the named files, or those found from ``cwd`` upwards.
+
+    Raises:
+        ConfigError: with everything that is wrong, sorted by place.
+    """
+    found = discover(paths, cwd=cwd)
+    reading = _Reading(found, cwd, environ)
+    data, sources = flatten(reading.tree(), verbatim)
+    wrong = reading.problems
+    file, faults = validate(data, sources, broken=reading.broken)
+    wrong += [fault.problem for fault in faults]
+    if file is not None:
+        place = semantic.Place(found.folder, found.paths, environ)
+        wrong += semantic.check(file, sources, place, names=_names(data))
+    if wrong or file is None:
+        raise _error(wrong)
+    notes = (*found.notes, *reading.notes, *notes_of(file, data, sources))
+    return Loaded(file, sources, found.folder, found.paths, tuple(problems.ordered(notes)))
+
+
+def validate(
+    data: Any, sources: Sources, *, broken: Set[nodes.Path] = frozenset()
+) -> tuple[File | None, list[Fault]]:
+    """Return the model and what is wrong.
+
+    With problems, the model is what remains without the workloads and sections that have them, for
+    the checks across the file, or ``None``. ``broken`` are paths that had their problem before.
+    """
+    faults = _empty_values(data, sources)
+    bad = set(broken) | {fault.path for fault in faults}
+    try:
+        model = File.model_validate(data)
+        if not bad:
+            return model, faults
+    except ValidationError as error:
+        found = problems.translate(error, data, sources)
+        faults += [fault for fault in found if not _inside_any(fault.path, bad)]
+        bad |= {fault.path for fault in found}
+    try:
+        return File.model_validate(_without(data, bad)), faults
+    except ValidationError:
+        return None, faults
+
+
+def _empty_values(data: Any, sources: Sources, path: nodes.Path = ()) -> list[Fault]:
+    """Find keys and list items with nothing behind them, which no model takes."""
+    if data is None:
+        quoted = len(path) > 3 and path[2:4] == ("env", "set")
+        problem = Problem(
+            codes.NO_VALUE,
+            f"`{nodes.dotted(path)}` has no value",
+            sources.source_of(path),
+            label='write "" for an empty one' if quoted else "give it one, or remove the line",
+        )
+        return [Fault(path, problem)]
+    if not isinstance(data, dict | list):
+        return []
+    items = data.items() if isinstance(data, dict) else enumerate(data)
+    return [fault for key, value in items for fault in _empty_values(value, sources, (*path, key))]
+
+
+def _inside_any(path: nodes.Path, bad: Set[nodes.Path]) -> bool:
+    return any(path[:length] in bad for length in range(len(path) + 1))
+
+
+def _without(data: Any, bad: Set[nodes.Path]) -> Any:
+    """Leave out every workload, and every other section, that has a problem."""
+    if not isinstance(data, dict):
+        return data
+    kept = dict(data)
+    for path in bad:
+        if len(path) > 1 and path[0] == "workloads" and isinstance(kept.get("workloads"), dict):
+            workloads = kept["workloads"]
+            kept["workloads"] = {name: one for name, one in workloads.items() if name != path[1]}
+        elif path:
+            kept.pop(str(path[0]), None)
+    return kept | {"version": 1}
+
+
+def _names(data: Any) -> frozenset[str]:
+    """Return the names of all workloads, those with problems too."""
+    workloads = data.get("workloads") if isinstance(data, dict) else None
+    return frozenset(workloads) if isinstance(workloads, dict) else frozenset()
+
+
+def _error(wrong: Sequence[Problem]) -> ConfigError:
+    """Return all problems in their order, or as many as anybody reads."""
+    shown_ones = problems.ordered(wrong)[: limits.MAX_PROBLEMS]
+    if len(shown_ones) < len(wrong):
+        message = f"{len(wrong) - len(shown_ones)} further problems are not shown"
+        shown_ones.append(Problem(codes.TOO_LARGE, message))
+    return ConfigError(shown_ones)
+
+
+class _Reading:
+    """Reads the found files into one tree."""
+
+    def __init__(self, found: Found, cwd: Path, environ: Mapping[str, str]) -> None:
+        self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
+        self.broken: frozenset[nodes.Path] = frozenset()
+        self._found = found
+        self._cwd = cwd
+        self._environ = environ
+        self._known: Mapping[str, str] | None = None
+
+    def tree(self) -> Node:
+        """Return all files laid over each other, interpolated.
+
+        Raises:
+            ConfigError: a file cannot be read to its end.
+        """
+        layers = [self._file(path) for path in self._found.paths]
+        readable = [layer for layer in layers if layer is not None]
+        if len(readable) < len(layers):
+            raise _error(self.problems)
+        merged = reduce(merge.overlay, readable)
+        if isinstance(merged, MapNode):
+            own = {k: v for k, v in merged.items.items() if not k.startswith(EXTENSION)}
+            merged = replace(merged, items=own)
+        interpolation = Interpolation(self._variables)
+        tree = interpolation.apply(merged)
+        self.problems += interpolation.problems
+        self.broken = frozenset(interpolation.broken)
+        return tree
+
+    def _file(self, path: Path) -> Node | None:
+        """Return the tree of one file; ``None`` when it cannot be read to its end."""
+        stdin = path == Path(STDIN)
+        name = "<stdin>" if stdin else shown(path, cwd=self._cwd)
+        try:
+            content = _content(path) if not stdin else sys.stdin.buffer.read(_ENOUGH)
+        except OSError as error:
+            message = f"cannot read {name}: {error.strerror}"
+            self.problems.append(Problem(codes.NO_FILE, message))
+            return None
+        node, wrong = document.parse(content, name)
+        self.problems += wrong
+        if node is None and not wrong:
+            return MapNode({}, Source(name, 1, 1, 2), 1)
+        return node
+
+    def _variables(self) -> Mapping[str, str]:
+        """Return what ``${…}`` may name: the environment, before the ``.env`` beside the file."""
+        if self._known is None:
+            path = self._found.folder / ".env"
+            values: dict[str, str] = {}
+            try:
+                content = _content(path) if path.is_file() else b""
+                values, self.notes = dotenv.parse(content, shown(path, cwd=self._cwd))
+            except OSError as error:
+                message = f"{path.name} beside the file cannot be read: {error.strerror}"
+                self.notes.append(Problem(codes.BAD_DOTENV_LINE, message))
+            self._known = {**values, **self._environ}
+        return self._known
+
+
+_ENOUGH: Final = limits.MAX_BYTES + 1
+
+
+def _content(path: Path) -> bytes:
+    """Read a file, at most as much as shows that it is too large."""
+    with path.open("rb") as file:
+        return file.read(_ENOUGH)

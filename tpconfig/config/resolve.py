@@ -1,0 +1,145 @@
+"""From the validated file to the planner's wish: defaults filled in, paths absolute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tpconfig.config.environment import Environment
+from tpconfig.config.fields import Destination
+from tpconfig.config.load import Loaded
+from tpconfig.config.process import Run
+from tpconfig.config.suggest import nearest
+from tpconfig.errors import UsageError
+from tpconfig.model import desired as wish
+from tpconfig.model.target import Target
+
+Environ = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a file asks for, and of which cluster."""
+
+    session: wish.SessionWish
+    desired: wish.Desired
+    context: str | None
+    namespace: str | None
+    protected: tuple[str, ...]
+
+
+def resolve(
+    loaded: Loaded, *, names: Sequence[str] = (), environ: Environ, now: bool = False
+) -> Resolved:
+    """Resolve a file; ``names`` chooses workloads, none of them means all.
+
+    Raises:
+        UsageError: there is no workload of such a name.
+    """
+    file = loaded.file
+    known = file.workloads
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"the file has no workload `{name}`",
+                hint=f"did you mean `{guess}`?"
+                if (guess := nearest(name, known))
+                else f"it has: {', '.join(known) or 'none'}",
+            )
+    chosen = [name for name in known if not names or name in names]
+    outbound = file.outbound
+    return Resolved(
+        session=wish.SessionWish(
+            name=file.name or loaded.folder.name,
+            ttl_s=file.session.ttl_s,
+            file=str(loaded.paths[0]),
+            image=_image(loaded, environ),
+        ),
+        desired=wish.Desired(
+            workloads=tuple(_workload(loaded, name, set(chosen)) for name in chosen),
+            method=file.method,
+            outbound=wish.Outbound(
+                default=outbound.default,
+                machine=_destinations(outbound.machine),
+                pod=_destinations(outbound.pod),
+            ),
+            now=now,
+        ),
+        context=file.cluster.context,
+        namespace=file.cluster.namespace,
+        protected=tuple(file.cluster.protected),
+    )
+
+
+def _destinations(rules: Sequence[Destination]) -> tuple[wish.Destination, ...]:
+    return tuple(wish.Destination(rule.host, rule.network, rule.port) for rule in rules)
+
+
+def _image(loaded: Loaded, environ: Environ) -> wish.AgentImage:
+    """Choose the agent's image: the file's, else ``TP_IMAGE`` and ``TP_IMAGE_PYTHON``."""
+    image = loaded.file.cluster.image
+    default = wish.AgentImage()
+    return wish.AgentImage(
+        name=image.name or environ.get("TP_IMAGE") or default.name,
+        python=image.python or environ.get("TP_IMAGE_PYTHON") or default.python,
+        pull_secrets=tuple(loaded.file.cluster.image_pull_secrets),
+    )
+
+
+def _workload(loaded: Loaded, name: str, chosen: set[str]) -> wish.Workload:
+    one = loaded.file.workloads[name]
+    here = ("workloads", name)
+    target = one.target
+    exposes = None
+    if one.expose is not None:
+        exposes = tuple(
+            wish.Expose(
+                entry.local,
+                entry.cluster,
+                entry.protocol,
+                loaded.source_of((*here, "expose", index)),
+            )
+            for index, entry in enumerate(one.expose)
+        )
+    return wish.Workload(
+        name=name,
+        target=Target(target.namespace or "", target.kind, target.name),
+        container=target.container,
+        mode=one.mode,
+        exposes=exposes,
+        env=_environment(loaded, one.env),
+        run=_run(loaded, here, one.run, chosen) if one.run else None,
+        source=loaded.source_of(here),
+        target_source=loaded.source_of((*here, "target")),
+    )
+
+
+def _environment(loaded: Loaded, env: Environment) -> wish.EnvironmentWish:
+    return wish.EnvironmentWish(
+        set=tuple((key, str(value)) for key, value in env.set.items()),
+        unset=tuple(env.unset),
+        exports=tuple(
+            wish.Export(str(_absolute(loaded.folder, export.path)), export.format, export.keep)
+            for export in env.export
+        ),
+    )
+
+
+def _run(loaded: Loaded, here: tuple[str, str], run: Run, chosen: set[str]) -> wish.Run:
+    """Resolve a command; a text is the shell's, a list is run as it is."""
+    command = run.command
+    argv = ("/bin/sh", "-c", command) if isinstance(command, str) else tuple(command)
+    return wish.Run(
+        argv=argv,
+        cwd=str(_absolute(loaded.folder, run.cwd)),
+        ready_timeout_s=run.ready.timeout_s,
+        stop_signal=run.stop.signal,
+        stop_timeout_s=run.stop.timeout_s,
+        depends_on=tuple(name for name in run.depends_on if name in chosen),
+        source=loaded.source_of((*here, "run")),
+    )
+
+
+def _absolute(folder: Path, path: str) -> Path:
+    return (folder / Path(path).expanduser()).resolve()

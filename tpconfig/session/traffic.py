@@ -1,0 +1,100 @@
+"""Joins the tunnel to this machine: what processes send goes out, what callers send comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from tpconfig.clock import SystemClock
+from tpconfig.local.keeper import Keeper
+from tpconfig.local.redirect import open_redirect
+from tpconfig.model.desired import Destination, Outbound
+from tpconfig.model.target import PodPort
+from tpconfig.tunnel.dns import PodResolver, Remembered, Resolver
+from tpconfig.tunnel.link import Link
+from tpconfig.tunnel.machinedns import MachineResolver
+from tpconfig.tunnel.outbound import open_outbound
+from tpconfig.tunnel.policy import Policy
+
+
+@dataclass(slots=True)
+class Dialer:
+    """Finds who serves a port of the Pod here: in the workload's own network, else the machine's.
+
+    A process that an IDE has started listens on the machine's localhost.
+    """
+
+    keeper: Callable[[], Keeper | None]
+    local: dict[PodPort, int] = field(default_factory=dict)
+
+    async def dial(self, port: PodPort) -> socket.socket | None:
+        """Return a socket connected to whoever serves the port; ``None`` where nobody does."""
+        number = self.local.get(port)
+        if number is None:
+            return None
+        keeper = self.keeper()
+        if port.protocol == "udp":
+            return await self._dial_udp(keeper, number)
+        if keeper is not None and (found := await keeper.connect(number)) is not None:
+            return found
+        return await _on_machine(number)
+
+    async def _dial_udp(self, keeper: Keeper | None, number: int) -> socket.socket:
+        if keeper is not None:
+            return await keeper.connect_udp(number)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.connect(("127.0.0.1", number))
+        return sock
+
+
+@asynccontextmanager
+async def open_redirection(
+    keeper: Keeper, link: Link, outbound: Outbound, api_server: str
+) -> AsyncIterator[None]:
+    """Give what a keeper's processes send to the tunnel while the block runs."""
+    remembered = Remembered(SystemClock())
+    policy = Policy(with_api_server(outbound, api_server), remembered)
+    resolver = Resolver(
+        pod=PodResolver(link).ask,
+        machine=MachineResolver().ask,
+        route=policy.of_name,
+        remembered=remembered,
+    )
+    async with (
+        open_outbound(link, route=policy.of_address) as carried,
+        open_redirect(keeper, tcp=carried.tcp, udp=carried.udp, dns=resolver.answer),
+    ):
+        yield
+
+
+def with_api_server(outbound: Outbound, api_server: str) -> Outbound:
+    """Have the kubeconfig's own server leave from this machine, so that kubectl works inside."""
+    if outbound.default == "machine":
+        return outbound
+    parts = urlsplit(api_server)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    is_name = any(letter.isalpha() for letter in host) and ":" not in host
+    rule = Destination(host=host, port=port) if is_name else Destination(network=host, port=port)
+    return replace(outbound, machine=(*outbound.machine, rule))
+
+
+async def _on_machine(port: int) -> socket.socket | None:
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        except OSError:
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    return None
