@@ -16,7 +16,7 @@ Object = dict[str, Any]
 
 ECHO = """
 import socket, threading
-server = socket.create_server(("127.0.0.1", 7000))
+server = socket.create_server(("", 7000))
 def serve(link):
     while data := link.recv(65536):
         link.sendall(data)
@@ -36,6 +36,7 @@ def pod_spec(place: Place) -> Object:
                 "imagePullPolicy": "IfNotPresent",
                 "command": ["python3", "-c", ECHO],
                 "ports": [{"name": "echo", "containerPort": 7000}],
+                "readinessProbe": {"tcpSocket": {"port": 7000}, "periodSeconds": 1},
             }
         ],
     }
@@ -168,14 +169,19 @@ async def test_port_forward_carries_bytes(place: Place) -> None:
                 whole.set()
 
         lost: list[str] = []
-        pipe.start(take, lost.append, pause=lambda: None, resume=lambda: None)
+
+        def tell(reason: str) -> None:
+            lost.append(reason)
+            whole.set()
+
+        pipe.start(take, tell, pause=lambda: None, resume=lambda: None)
         for at in range(0, len(sent), 50_000):
             pipe.write(sent[at : at + 50_000])
         async with asyncio.timeout(60):
             await whole.wait()
         pipe.close()
-        assert bytes(received) == sent
         assert lost == []
+        assert bytes(received) == sent
         for task in _servers:
             task.cancel()
         _servers.clear()

@@ -15,6 +15,8 @@ from tpconfig.cluster.paths import path_of
 
 Object = dict[str, Any]
 
+OTHER_UID = "00000000-0000-4000-8000-000000000000"
+
 
 def config_map(name: str = "a", **data: str) -> Object:
     return {"metadata": {"name": name, "labels": {"app": "x"}}, "data": data}
@@ -102,12 +104,21 @@ async def test_merge_patch_with_old_version_is_stale(place: Place) -> None:
     assert (await place.api.get(place.path("configmap", "a")))["data"] == {"who": "first"}
 
 
-async def test_merge_patch_with_other_uid_is_stale(place: Place) -> None:
-    """A uid inside a merge patch is a condition: a namesake is not touched."""
+async def test_merge_patch_with_other_uid_is_invalid(place: Place) -> None:
+    """A uid inside a merge patch is a condition: a namesake is not touched, with a 422."""
     await place.api.create(place.path("configmap"), config_map())
-    patch = {"metadata": {"uid": "00000000-0000-4000-8000-000000000000"}, "data": {"k": "v"}}
-    with pytest.raises(failures.StaleError):
+    patch = {"metadata": {"uid": OTHER_UID}, "data": {"k": "v"}}
+    with pytest.raises(failures.InvalidError) as caught:
         await place.api.patch(place.path("configmap", "a"), patch)
+    assert {cause.field for cause in caught.value.causes} == {"metadata.uid"}
+
+
+async def test_replace_with_other_uid_is_stale(place: Place) -> None:
+    """A uid inside a replacement is a condition: a namesake is not touched, with a 409."""
+    made = await place.api.create(place.path("configmap"), config_map())
+    made["metadata"]["uid"] = OTHER_UID
+    with pytest.raises(failures.StaleError):
+        await place.api.replace(place.path("configmap", "a"), made)
 
 
 async def test_patch_that_changes_nothing_keeps_the_version(place: Place) -> None:
@@ -208,7 +219,7 @@ async def test_delete_with_other_uid_is_stale(place: Place) -> None:
     made = await place.api.create(place.path("configmap"), config_map())
     path = place.path("configmap", "a")
     with pytest.raises(failures.StaleError):
-        await place.api.delete(path, uid="00000000-0000-4000-8000-000000000000")
+        await place.api.delete(path, uid=OTHER_UID)
     await place.api.delete(path, uid=made["metadata"]["uid"])
     with pytest.raises(failures.NotFoundError):
         await place.api.get(path)

@@ -234,6 +234,7 @@ class FakeApiServer:
             change,
             manager=manager,
             subresource=target.subresource,
+            replacing=request.method == "PUT",
         )
         return web.json_response(changed)
 

@@ -76,6 +76,15 @@ def check_change(resource: Resource, before: Object, after: Object) -> None:
             f"the name of the object ({after['metadata']['name']}) does not match the name on the "
             f"URL ({name})"
         )
+    uid = before["metadata"]["uid"]
+    if after["metadata"].get("uid", uid) != uid:
+        raise fake_status.invalid(
+            resource.kind,
+            name,
+            "metadata.uid",
+            f'Invalid value: "{after["metadata"]["uid"]}": field is immutable',
+            "FieldValueInvalid",
+        )
     if resource.kind == "Pod" and _frozen(before) != _frozen(after):
         raise fake_status.invalid(
             "Pod",

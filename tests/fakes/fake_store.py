@@ -121,13 +121,15 @@ class Store:
         *,
         manager: str = "fake",
         subresource: str | None = None,
+        replacing: bool = False,
     ) -> Object:
         """Store ``change`` of an object; conditions in it (version, uid) are checked."""
         resource = resource_of(kind)
         before = self.get(kind, namespace, name)
         wanted = change(copy.deepcopy(before))
         metadata = wanted.setdefault("metadata", {})
-        self._check_conditions(resource, before, metadata.get("uid"), _version_of(metadata))
+        uid = metadata.get("uid") if replacing else None
+        self._check_conditions(resource, before, uid, _version_of(metadata))
         after = _merged(before, wanted, subresource)
         fake_rules.check_change(resource, before, after)
         after["metadata"].update(

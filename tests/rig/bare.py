@@ -92,9 +92,9 @@ def _start_all(rig: Places, holder: int) -> None:
         loading = pool.submit(_load_stock, rig)
         with step("the API server"):
             wait_for_api(rig)
-        loading.result()
-    for component in components.workers(rig):
-        ensure(rig, component, holder)
+        for component in components.workers(rig):
+            ensure(rig, component, holder)
+        loading.result()  # before the first Pod, which would wait long for its second pull
 
 
 def _load_stock(rig: Places) -> None:

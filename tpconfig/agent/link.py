@@ -133,7 +133,7 @@ class PeerLink:
         """
         if value and self._pod.readiness.final:
             raise control.RefusedError("denied", "the Pod is terminating")
-        self._pod.readiness.set(value)
+        self._pod.attended(ready=value)
         self._pod.log.write("ready", value=value)
 
     def grace(self, seconds: float) -> None:

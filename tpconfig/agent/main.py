@@ -39,11 +39,12 @@ def main() -> int:
         loop_factory = _fast_loop()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_serve(settings, log, loop=_loop_name(loop_factory)))
-    except (CannotStartError, SettingsError) as error:
-        return _fail(f"the agent cannot start: {error}", path=path, log=log)
     except Exception as error:
+        cause = _innermost(error)
+        if isinstance(cause, CannotStartError | SettingsError):
+            return _fail(f"the agent cannot start: {cause}", path=path, log=log)
         traceback.print_exc()
-        return _fail(f"a bug in the agent: {_innermost(error)!r}", path=path, log=log)
+        return _fail(f"a bug in the agent: {cause!r}", path=path, log=log)
     return 0
 
 

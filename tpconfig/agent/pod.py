@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from tpconfig.agent import describe, resolve
@@ -24,6 +25,31 @@ class Pod:
     readiness: Readiness = field(default_factory=Readiness)
     lookup: Lookup = field(default_factory=Lookup)
     grace_s: float = 0.0
+    _leaving: asyncio.TimerHandle | None = None
+
+    def attended(self, *, ready: bool) -> None:
+        """Take a peer's word for whether traffic should come."""
+        self._keep()
+        self.readiness.set(ready)
+
+    def unattended(self) -> None:
+        """Be not ready after the grace, unless a peer says otherwise before."""
+        self._keep()
+        if self.grace_s <= 0:
+            self.readiness.set(False)
+        elif self.readiness.value:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(self.grace_s, self._leave)
+
+    def _leave(self) -> None:
+        self._leaving = None
+        self.log.write("grace-over")
+        self.readiness.set(False)
+
+    def _keep(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
 
 
 def find(settings: Settings, log: Log) -> Pod:

@@ -17,7 +17,7 @@ MAX_HALF_OPEN: Final = 16
 
 
 class LinkServer:
-    """Accepts links, and decides what becomes of the Pod without one.
+    """Accepts links, one at a time.
 
     Args:
         pod: what the links share.
@@ -27,7 +27,6 @@ class LinkServer:
         self._pod = pod
         self._half_open = 0
         self._acceptors: list[accepting.Acceptor] = []
-        self._grace: asyncio.TimerHandle | None = None
         self.current: PeerLink | None = None
 
     def listen(self, tasks: asyncio.TaskGroup) -> None:
@@ -54,8 +53,6 @@ class LinkServer:
             acceptor.close()
         if self.current is not None:
             self.current.end("the agent ends")
-        if self._grace is not None:
-            self._grace.cancel()
 
     async def _connection(self, sock: socket.socket) -> None:
         pipe = LinkPipe()
@@ -74,7 +71,7 @@ class LinkServer:
         self._pod.log.write("link-lost", reason=reason)
         if self.current is link:
             self.current = None
-            self._unattended()
+            self._pod.unattended()
 
     async def _handshake(self, sock: socket.socket, pipe: LinkPipe) -> bytes | None:
         """Return what came behind the handshake, or None when the peer is not ours."""
@@ -99,20 +96,3 @@ class LinkServer:
             pipe.close()
             return None
         return hello.leftover
-
-    def _unattended(self) -> None:
-        """Be not ready after the grace that the last peer asked for, unless one says otherwise."""
-        readiness = self._pod.readiness
-        if self._grace is not None:
-            self._grace.cancel()
-            self._grace = None
-        if self._pod.grace_s <= 0:
-            readiness.set(False)
-        elif readiness.value:
-            loop = asyncio.get_running_loop()
-            self._grace = loop.call_later(self._pod.grace_s, self._grace_over)
-
-    def _grace_over(self) -> None:
-        self._grace = None
-        self._pod.log.write("grace-over")
-        self._pod.readiness.set(False)

@@ -20,6 +20,9 @@ Word = Literal["error", "warning", "note"]
 _WIDTH: Final = 110
 """Columns of a quoted line; longer ones are cut around what is pointed at."""
 
+_LOOK: Final = 4 * _WIDTH
+"""Characters of a line that are looked at."""
+
 _TAB: Final = "    "
 _INVISIBLE: Final = frozenset("\u200b\u200e\u200f\u2028\u2029\ufeff")
 
@@ -154,8 +157,13 @@ def _snippet(
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Which columns of a line are shown; ``offset`` and ``length`` are the range's in them."""
+    """Which part of a line is shown; ``offset`` and ``length`` are the range's columns in it.
 
+    ``first`` is the first character that is looked at (lines may be a megabyte long), ``start`` the
+    first column behind it that is shown.
+    """
+
+    first: int
     start: int
     offset: int
     length: int
@@ -163,24 +171,27 @@ class _Window:
     @staticmethod
     def around(source: Source) -> _Window:
         """Choose the columns around a range."""
-        before = _columns(_visible(source.text[: source.column - 1]))
-        inside = _columns(_visible(source.text[source.column - 1 : source.end_column - 1]))
-        whole = _columns(_visible(source.text))
+        first = max(0, source.column - 1 - _WIDTH)
+        text = source.text[first : first + _LOOK]
+        begin, end = source.column - 1 - first, source.end_column - 1 - first
+        before = _columns(_visible(text[:begin]))
+        inside = _columns(_visible(text[begin:end]))
+        whole = before + _columns(_visible(text[begin:]))
         start = 0
         if whole > _WIDTH and before + min(inside, _WIDTH // 2) > _WIDTH - 1:
             start = before - _WIDTH // 3
         offset = before - start
-        return _Window(start, offset, max(1, min(inside, _WIDTH - 1 - offset)))
+        return _Window(first, start, offset, max(1, min(inside, _WIDTH - 1 - offset)))
 
     def cut(self, text: str) -> str:
         """Return the columns of a line that are in the window; ``…`` stands for what is not."""
         shown: list[str] = []
         column = 0
-        for character in _visible(text):
+        for character in _visible(text[self.first : self.first + _LOOK]):
             if self.start <= column < self.start + _WIDTH:
                 shown.append(character)
             column += _columns(character)
-        if self.start and shown:
+        if (self.first or self.start) and shown:
             shown[0] = "…" + " " * (_columns(shown[0]) - 1)
         if column > self.start + _WIDTH:
             shown[-1] = "…"

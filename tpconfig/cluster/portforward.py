@@ -193,6 +193,8 @@ class PortForward(asyncio.Protocol):
         self._resume()
 
     def _send(self, data: Buffer) -> None:
+        if self._transport.is_closing():
+            return
         if len(data) <= _FRAME_LIMIT:
             self._transport.write(websocket.encode(websocket.OP_BINARY, (b"\0", data)))
             return

@@ -128,7 +128,9 @@ class Decoder:
         if first & _RESERVED or size & _MASKED:
             raise WebSocketError("the server sent a frame with reserved bits or a mask")
         at += 2
-        if opcode >= OP_CLOSE:
+        if opcode in (OP_CLOSE, OP_PING, OP_PONG):
+            if not first & _FIN:
+                raise WebSocketError("the server sent a control frame in fragments")
             return self._control(opcode, size, data, at, end, pieces)
         if opcode not in (OP_CONTINUATION, OP_TEXT, OP_BINARY):
             raise WebSocketError(f"the server sent a frame of the unknown kind {opcode}")

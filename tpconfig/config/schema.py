@@ -45,11 +45,14 @@ VERBATIM: Final[tuple[Path, ...]] = (
 )
 """Where a value is its text, whatever it looks like: ``VERSION: 1.10``, ``[sleep, 010]``."""
 
+_SHORTEST: Final = min(map(len, VERBATIM))
 _DEFAULT_IMAGE: Final = AgentImage()
 
 
 def verbatim(path: Path) -> bool:
     """Say whether a value keeps its text."""
+    if len(path) < _SHORTEST:
+        return False
     return any(
         len(path) == len(pattern)
         and all(want in ("*", part) for want, part in zip(pattern, path, strict=True))

@@ -144,6 +144,18 @@ class Keeper:
                 return sock
         return None
 
+    async def connect_udp(self, port: int) -> socket.socket:
+        """Return a UDP socket that sends to ``port`` on the loopback inside."""
+        if self.isolated:
+            request = _sockets(socket.AF_INET, socket.SOCK_DGRAM, 1)
+            _, (descriptor,) = await self._conversation.ask(request)
+            sock = _socket(descriptor)
+        else:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setblocking(False)
+        sock.connect(("127.0.0.1", port))
+        return sock
+
     async def reply_socket(self, address: Address) -> socket.socket:
         """Return a UDP socket that sends as ``address`` to the processes inside.
 
@@ -176,19 +188,23 @@ class Keeper:
             self._ask_for_spares()
         if spare is not None:
             return spare
-        request = {"do": "sockets", "family": int(family), "count": 1}
+        request = _sockets(family, socket.SOCK_STREAM, 1)
         _, (descriptor,) = await self._conversation.ask(request)
         return _socket(descriptor)
 
     def _ask_for_spares(self) -> None:
         if not self._spares_asked_for:
             self._spares_asked_for = True
-            request = {"do": "sockets", "family": int(socket.AF_INET), "count": _SPARES}
+            request = _sockets(socket.AF_INET, socket.SOCK_STREAM, _SPARES)
             self._spares_asked_for = self._conversation.post(request, self._take_spares)
 
     def _take_spares(self, answer: Answer) -> None:
         self._spares.extend(map(_socket, answer[1]))
         self._spares_asked_for = False
+
+
+def _sockets(family: socket.AddressFamily, kind: socket.SocketKind, count: int) -> wire.Message:
+    return {"do": "sockets", "family": int(family), "kind": int(kind), "count": count}
 
 
 @asynccontextmanager

@@ -49,7 +49,7 @@ class TcpOpener(Protocol):
 class DnsAnswerer(Protocol):
     """Answers one DNS message with another, both without a length in front."""
 
-    def __call__(self, query: bytes) -> Awaitable[bytes]:
+    def __call__(self, query: bytes, /) -> Awaitable[bytes]:
         """Return the answer, of whatever size."""
         ...
 

@@ -7,6 +7,7 @@ bytes wait while the pipe is full; what keeps the protocol going (credit, pings,
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final, Protocol, assert_never
 
@@ -138,7 +139,7 @@ class Mux:
         answered: asyncio.Future[float] = self._loop.create_future()
         self._pings[value] = answered
         self.nudge()
-        started_s = self._loop.time()
+        started_s = time.monotonic()  # uvloop's own clock counts whole milliseconds
         try:
             return await answered - started_s
         finally:
@@ -229,7 +230,7 @@ class Mux:
             case sessions.Pong(value):
                 answered = self._pings.get(value)
                 if answered is not None and not answered.done():
-                    answered.set_result(self._loop.time())
+                    answered.set_result(time.monotonic())
             case sessions.GoneAway(code):
                 if code != frames.GO_AWAY_NORMAL:
                     self._give_up(f"the peer gave up (code {code})")

@@ -153,7 +153,7 @@ class Stream:
         """Account for ``size`` bytes that the application took.
 
         Returns:
-            The credit to tell the peer of now, or 0 while less than a quarter of ``window`` is owed.
+            The credit to tell the peer of now; 0 while less than a quarter of ``window`` is owed.
 
         Raises:
             ValueError: more than what arrived.

@@ -257,7 +257,8 @@ class Hosted:
         code = await process.wait()
         self.exit_code = code
         self.ended.set()
-        self.here.emit(ProcessEnded(self.workload.name, code))
+        if self._process is not None:  # it was not us who ended it
+            self.here.emit(ProcessEnded(self.workload.name, code))
 
     def _output(self, workload: str, stream: str, line: bytes) -> None:
         self._tail.append(line.decode(errors="replace"))

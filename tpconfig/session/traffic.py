@@ -38,18 +38,10 @@ class Dialer:
             return None
         keeper = self.keeper()
         if port.protocol == "udp":
-            return await self._dial_udp(keeper, number)
+            return await keeper.connect_udp(number) if keeper is not None else None
         if keeper is not None and (found := await keeper.connect(number)) is not None:
             return found
         return await _on_machine(number)
-
-    async def _dial_udp(self, keeper: Keeper | None, number: int) -> socket.socket:
-        if keeper is not None:
-            return await keeper.connect_udp(number)
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.connect(("127.0.0.1", number))
-        return sock
 
 
 @asynccontextmanager

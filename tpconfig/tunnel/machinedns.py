@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
 ATTEMPT_S: Final = 2.0
@@ -78,8 +78,7 @@ class _Question(asyncio.DatagramProtocol):
         self._answered = answered
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        transport.sendto(self._query)
+        cast(asyncio.DatagramTransport, transport).sendto(self._query)  # never a subclass of it
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         if data[:2] == self._query[:2] and not self._answered.done():

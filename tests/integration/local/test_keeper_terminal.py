@@ -29,6 +29,7 @@ class Terminal:
         os.mkfifo(self._fifo)
         self._fifo.chmod(0o666)
         self.seen = ""
+        self.all = ""
         command = person.argv("shell", argv=argv, fifo=str(self._fifo))
         self.pid, self._master = pty.fork()
         if self.pid == 0:
@@ -45,12 +46,14 @@ class Terminal:
 
     def expect(self, text: str) -> str:
         """Wait until ``text`` is on the screen and return what came with it."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 20
         while text not in self.seen:
             left = deadline - time.monotonic()
-            assert left > 0, f"{text!r} did not come: {self.seen!r}"
+            assert left > 0, f"{text!r} did not come: {self.all!r}"
             if select.select([self._master], [], [], left)[0]:
-                self.seen += os.read(self._master, 65536).decode(errors="replace")
+                came = os.read(self._master, 65536).decode(errors="replace")
+                self.seen += came
+                self.all += came
         before, _, self.seen = self.seen.partition(text)
         return before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -25,7 +25,7 @@ def run(
     """Run ``test`` on a loop of that kind, within a minute."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(10):
             await test
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -45,9 +45,9 @@ class TcpPipe(asyncio.Protocol):
         self.paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.mux = Mux(self.role, transport, accept=self.accept, lost=self.lost.append)
+        # uvloop's transports are no subclasses of asyncio's
+        self.transport = cast(asyncio.Transport, transport)
+        self.mux = Mux(self.role, self.transport, accept=self.accept, lost=self.lost.append)
         self.connected.set_result(None)
 
     def data_received(self, data: bytes) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from mux_sockets import on_both_loops, open_pair, open_streams, run
@@ -35,6 +36,13 @@ class Echo(asyncio.Protocol):
     def eof_received(self) -> bool:
         self.stream.write_eof()
         return True
+
+
+class First(asyncio.Protocol):
+    """Hands its first bytes over."""
+
+    def __init__(self, got: asyncio.Future[bytes]) -> None:
+        self.data_received = got.set_result  # type: ignore[method-assign,assignment]
 
 
 async def echoed(mux: Mux, body: bytes) -> bytes:
@@ -79,14 +87,12 @@ def test_a_broken_connection_resets_every_stream(loop_factory: LoopFactory) -> N
 
     async def test() -> None:
         async with open_pair(lambda stream: Echo()) as (client, server):
-            readers = []
-            for _ in range(10):
-                reader, writer = open_streams(client.mux)
+            streams = [open_streams(client.mux) for _ in range(10)]
+            for _, writer in streams:
                 writer.write(bytes(500_000))
-                readers.append(reader)
-            await readers[0].readexactly(100_000)
+            await streams[0][0].readexactly(100_000)
             client.transport.abort()
-            for reader in readers:
+            for reader, _ in streams:
                 with pytest.raises(ConnectionResetError):
                     await reader.read()
             while not server.lost:
@@ -136,8 +142,8 @@ def test_the_handshake_hands_over_to_the_mux(loop_factory: LoopFactory) -> None:
 
         class Client(asyncio.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                assert isinstance(transport, asyncio.Transport)
-                self.transport = transport
+                # uvloop's transports are no subclasses of asyncio's
+                self.transport = cast(asyncio.Transport, transport)
                 self.hello = ClientHello(secret, "7f3a", "0.1.0")
                 self.mux: Mux | None = None
 
@@ -154,9 +160,7 @@ def test_the_handshake_hands_over_to_the_mux(loop_factory: LoopFactory) -> None:
                     self.mux.data_received(self.hello.leftover)
 
             def accept(self, stream: MuxStream) -> asyncio.BaseProtocol:
-                protocol = asyncio.Protocol()
-                protocol.data_received = got.set_result  # type: ignore[method-assign]
-                return protocol
+                return First(got)
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             hello = ServerHello(secret, "7f3a", "0.1.0", ("uvloop",))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from aiohttp.http_websocket import WebSocketReader, WSMsgType
+from aiohttp._websocket.reader_py import WebSocketReader
+from aiohttp.http_websocket import WSMsgType
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,10 +29,8 @@ class Queue:
 
 
 def parsed_by_aiohttp(frame: bytes) -> tuple[Any, bytes]:
-    from aiohttp._websocket.reader_py import WebSocketReader as PurePython
-
     queue = Queue()
-    reader = PurePython(queue, 0, False, True)  # type: ignore[arg-type]
+    reader = WebSocketReader(queue, 0, False, True)  # type: ignore[arg-type]
     failed, _ = reader.feed_data(frame)
     assert not failed
     return queue.messages[0]
@@ -165,5 +163,3 @@ def test_nonsense_is_refused(data: bytes) -> None:
 def test_compiled_mask_is_found() -> None:
     """aiohttp's compiled function is where it is looked for, or the pipe is slower than needed."""
     assert websocket.mask is not websocket._mask_with_integers
-    assert WebSocketReader is not None
-    assert asyncio is not None

@@ -140,7 +140,8 @@ class Keeper:
                 wire.send(self._sock, {"id": message["id"], "alive": alive})
             case "sockets":
                 family = socket.AddressFamily(message["family"])
-                makers = [lambda: socket.socket(family)] * message["count"]
+                kind = socket.SocketKind(message["kind"])
+                makers = [lambda: socket.socket(family, kind)] * message["count"]
                 self._hand_out(message["id"], makers)
             case "reply-socket":
                 address = (message["address"], message["port"])

@@ -1,0 +1,255 @@
+"""The link itself, against the real agent: who may have it, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+
+import pytest
+from real_agent import FAST, Agent, StartAgent, echo, eventually, tcp_server, wait_lost
+from real_process import outcome, processes
+
+from tpconfig.mux.opening import Control, Refusal, TcpFrom
+from tpconfig.tunnel import connection, pipe, streams
+from tpconfig.tunnel.connection import Credentials, refuse_all
+from tpconfig.tunnel.link import LinkError
+
+
+async def test_the_pod_is_described(start_agent: StartAgent) -> None:
+    """The environment arrives byte-exactly, without what is the agent's own."""
+    env = {
+        "MULTI_LINE": "one\ntwo\n",
+        "UNICODE": "naïve ☃",
+        "NOT_UTF8": b"\xff\xfe raw".decode("utf-8", "surrogateescape"),
+        "EMPTY": "",
+        "WITH_EQUALS": "a=b=c",
+    }
+    agent = await start_agent(env=env)
+    async with agent.link() as link:
+        assert {key: link.describe.env[key] for key in env} == env
+        assert not [key for key in link.describe.env if key.startswith("TPCONFIG_")]
+        assert "LC_CTYPE" not in link.describe.env
+        assert link.describe.pid == agent.process.pid
+
+
+async def test_the_pod_s_names_are_described(start_agent: StartAgent, tmp_path: object) -> None:
+    """``resolv.conf`` and ``hosts`` arrive as they are; a missing one is empty."""
+    agent = await start_agent(resolv_conf="/proc/version", hosts="/no/such/file")
+    async with agent.link() as link:
+        assert link.describe.resolv_conf.startswith("Linux version")
+        assert link.describe.hosts == ""
+        assert "tcp" in link.describe.capabilities
+
+
+async def test_a_wrong_secret_is_refused(agent: Agent) -> None:
+    """Who does not know the secret gets nothing, and the agent goes on serving who does."""
+    with pytest.raises(LinkError, match="secret"):
+        async with agent.link(secret=secrets.token_bytes(32)):
+            pass
+    await agent.event("link-refused")
+    async with agent.link() as link:
+        assert link.state == "up"
+
+
+async def test_another_session_is_refused(agent: Agent) -> None:
+    """The right secret for another session is refused too."""
+    with pytest.raises(LinkError, match="another session"):
+        async with agent.link(session="other"):
+            pass
+
+
+async def test_another_version_is_an_error_with_the_cure(start_agent: StartAgent) -> None:
+    """Client and agent of different versions do not talk, and the message says what to do."""
+    agent = await start_agent(version="0.0.9")
+    with pytest.raises(LinkError, match=r"0\.0\.9.*tp down"):
+        async with agent.link():
+            pass
+
+
+async def test_what_answers_is_no_agent() -> None:
+    """A server of another kind is recognised as such."""
+
+    async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with tcp_server(web) as port:
+        credentials = Credentials(secrets.token_bytes(32), "abc123")
+        with pytest.raises(connection.GivenUpError, match="not an agent"):
+            await connection.establish(
+                pipe.tcp("127.0.0.1", port), credentials, refuse_all, lost=_ignore
+            )
+
+
+async def test_garbage_is_refused(agent: Agent) -> None:
+    """What does not speak the handshake is told so and hung up on."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", agent.link_port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    assert (await reader.read(-1)).startswith(b"tp-link ")
+    writer.close()
+
+
+async def test_half_open_handshakes_are_limited(agent: Agent) -> None:
+    """The seventeenth connection that does not shake hands is hung up on; none of them harms."""
+    half_open = [await asyncio.open_connection("127.0.0.1", agent.link_port) for _ in range(16)]
+    for reader, _ in half_open:
+        await reader.readline()
+    with pytest.raises(ConnectionResetError):
+        await _hung_up(agent.link_port)
+    for _, other in half_open:
+        other.close()
+    async with agent.link() as link:
+        assert link.state == "up"
+
+
+async def test_a_new_link_takes_over(agent: Agent) -> None:
+    """The agent serves the newest peer; the old link and its streams are reset."""
+    credentials = Credentials(agent.secret, agent.session)
+    lost: list[str] = []
+
+    def note(_: connection.Connection, reason: str) -> None:
+        lost.append(reason)
+
+    old = await connection.establish(agent.connect, credentials, refuse_all, lost=note)
+    async with agent.link() as link:
+        await asyncio.wait_for(old.over.wait(), 5)
+        assert lost
+        await agent.event("link-lost")
+        assert link.state == "up"
+
+
+async def test_the_link_comes_back(agent: Agent) -> None:
+    """A lost link resets its streams, tells so, and is up again by itself."""
+    states: list[str] = []
+    async with tcp_server(echo) as port:
+        link_up = agent.link(on_state=lambda state, reason: states.append(state))
+        async with link_up as link, processes(link) as inside:
+            sock = await inside.connect(("127.0.0.1", port))
+            link.drop("a test")
+            assert await outcome(sock) == "reset"
+            await link.wait_up(timeout_s=5)
+            reader, writer = await inside.open(("127.0.0.1", port))
+            writer.write(b"again")
+            assert await reader.readexactly(5) == b"again"
+            writer.close()
+    assert states == ["up", "lost", "up"]
+
+
+async def test_a_new_connection_waits_for_the_link(agent: Agent) -> None:
+    """What a process opens while the link is lost goes through when it is back."""
+    async with tcp_server(echo) as port, agent.link() as link, processes(link) as inside:
+        link.drop("a test")
+        await wait_lost(link)
+        reader, writer = await inside.open(("127.0.0.1", port))
+        writer.write(b"patience")
+        assert await reader.readexactly(8) == b"patience"
+        writer.close()
+
+
+class Freezing(pipe.TcpPipe):
+    """A pipe that can stay open and carry nothing, as some port-forwards do."""
+
+    frozen = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, or swallow."""
+        if not self.frozen:
+            super().write(data)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on, or swallow."""
+        if not self.frozen:
+            super().data_received(data)
+
+
+async def test_silence_is_loss(agent: Agent) -> None:
+    """A pipe that carries nothing any more is given up for a new one."""
+    pipes: list[Freezing] = []
+
+    async def connect() -> pipe.PipeConnection:
+        loop = asyncio.get_running_loop()
+        _, one = await loop.create_connection(Freezing, "127.0.0.1", agent.link_port)
+        pipes.append(one)
+        return one
+
+    async with agent.link(connect=connect) as link:
+        pipes[0].frozen = True
+        await wait_lost(link)
+        await link.wait_up(timeout_s=5)
+        assert len(pipes) == 2
+
+
+async def test_the_agent_notices_silence_too(start_agent: StartAgent) -> None:
+    """A peer that says nothing any more does not keep the Pod's ports open."""
+    agent = await start_agent(silence_s=0.5)
+    credentials = Credentials(agent.secret, agent.session)
+    await connection.establish(agent.connect, credentials, refuse_all, lost=_ignore)
+    assert "nothing heard" in (await agent.event("link-lost"))["reason"]
+
+
+async def test_a_quiet_link_stays(start_agent: StartAgent) -> None:
+    """Heartbeats alone keep a link up on both ends, and measure the round trip."""
+    agent = await start_agent(silence_s=0.9)
+    states: list[str] = []
+    async with agent.link(on_state=lambda state, reason: states.append(state)) as link:
+        await asyncio.sleep(2.5 * 0.9)
+        assert link.rtt_s is not None
+    assert states == ["up"]
+
+
+async def test_the_agent_may_still_be_starting(start_agent: StartAgent) -> None:
+    """The first connection is tried until the agent listens."""
+    agent = await start_agent(wait=False)
+    async with agent.link() as link:
+        assert link.state == "up"
+
+
+async def test_no_agent_at_all(agent: Agent) -> None:
+    """The first connection is given up after a while, with the reason."""
+    await agent.stop()
+    with pytest.raises(LinkError, match=r"within 0\.3 s.*refused|Connect call failed"):
+        async with agent.link(timing=type(FAST)(first_s=0.3)):
+            pass
+
+
+async def test_requests_fail_while_there_is_no_link(agent: Agent) -> None:
+    """A request waits for the link, but not for ever."""
+    async with agent.link(timing=type(FAST)(request_s=0.3, heartbeat_s=0.2)) as link:
+        await agent.stop()
+        await wait_lost(link)
+        with pytest.raises(LinkError, match="could not be asked to ready"):
+            await link.ready(True)
+        await link.unlisten(8080)
+
+
+async def test_a_stream_that_only_the_agent_opens_is_denied(agent: Agent) -> None:
+    """The agent refuses openings that are not the client's, and a second control stream."""
+    refusals: list[Refusal] = []
+    async with agent.link() as link:
+        for opening in (TcpFrom(80, "10.0.0.1", 4000), Control()):
+            reader = streams.AnswerReader(asyncio.Protocol(), refusals.append)
+            link.open(reader, opening)
+        await eventually(lambda: len(refusals) == 2)
+        assert [refusal.code for refusal in refusals] == ["denied", "limit"]
+
+
+async def test_a_paused_agent_is_a_lost_link(agent: Agent) -> None:
+    """An agent that is stopped and continued later loses the link, and then gets it back."""
+    async with agent.link() as link:
+        agent.process.send_signal(signal.SIGSTOP)
+        await wait_lost(link)
+        agent.process.send_signal(signal.SIGCONT)
+        await link.wait_up(timeout_s=10)
+
+
+async def _hung_up(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        await reader.read(-1)
+    finally:
+        writer.close()
+
+
+def _ignore(lost: connection.Connection, reason: str) -> None:
+    pass
