@@ -24,6 +24,8 @@ from tpconfig.agent.settings import Settings, SettingsError, take
 LOOK_S: Final = 0.1
 TERMINATION_LOG: Final = "/dev/termination-log"
 
+_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+
 
 class CannotStartError(Exception):
     """The agent cannot do its work in this Pod; the message is for the user."""
@@ -57,7 +59,7 @@ async def _serve(settings: Settings, log: Log, *, loop: str) -> None:
     def stop() -> None:
         (stop_now if stopping.is_set() else stopping).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -73,6 +75,11 @@ async def _serve(settings: Settings, log: Log, *, loop: str) -> None:
             raise _DoneError
     except* _DoneError:
         log.write("stopped")
+    finally:
+        for number in _STOPPING:
+            # The loop is about to close: a late signal must neither find it closed nor kill.
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 class _DoneError(Exception):

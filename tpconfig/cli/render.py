@@ -91,7 +91,8 @@ class EventView:
 def plan_text(planned: e.Planned, *, color: bool) -> str:
     """Describe a plan: where, what for, each action with its reason, and the verbs it takes."""
     lines = [
-        f"context {planned.context} ({planned.server})",
+        f"context {planned.context} ({planned.server}), namespace "
+        f"{', '.join(planned.namespaces) or '-'}",
         f"session {planned.session} of {planned.holder}, kept {planned.ttl_s:g} s after it was "
         "last heard of",
     ]

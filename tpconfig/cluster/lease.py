@@ -15,6 +15,10 @@ from tpconfig.cluster.api import Api
 from tpconfig.cluster.failures import ApiError
 from tpconfig.cluster.watch import watch
 
+ASKED = "tp down"
+FORCED = "tp down --force"
+"""Why a session ended; its owner exits with a conflict where somebody else has forced it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:

@@ -86,6 +86,7 @@ class PortForward(asyncio.Protocol):
         self._paused = False
         self._end: str | None = None  # why it ended; "" where we closed it
         self._turn: list[Buffer] | None = None  # what is written in this turn, after the first
+        self._waiting = 0  # bytes in it
         self._response = response
         connection = response.connection
         if connection is None or connection.transport is None or connection.protocol is None:
@@ -137,12 +138,15 @@ class PortForward(asyncio.Protocol):
         """Send bytes: the first of a turn of the event loop at once, the rest of it together."""
         if self._end is not None or not data:
             return
-        if self._turn is not None:
-            self._turn.append(data)
+        if self._turn is None:
+            self._turn = []
+            self._loop.call_soon(self._end_of_turn)
+            self._send(data)
             return
-        self._turn = []
-        self._loop.call_soon(self._end_of_turn)
-        self._send(data)
+        self._turn.append(data)
+        self._waiting += len(data)
+        if self._waiting >= _FRAME_LIMIT:  # else the socket could not say that it is too much
+            self._flush()
 
     def close(self) -> None:
         """Close the pipe after what was written; ``lost`` is not called."""
@@ -204,8 +208,13 @@ class PortForward(asyncio.Protocol):
             self._transport.write(websocket.encode(websocket.OP_BINARY, (b"\0", part)))
 
     def _end_of_turn(self) -> None:
-        turn, self._turn = self._turn, None
+        self._flush()
+        self._turn = None
+
+    def _flush(self) -> None:
+        turn = self._turn
         if turn and self._end is None:
+            self._turn, self._waiting = [], 0
             self._send(turn[0] if len(turn) == 1 else b"".join(turn))
 
     def _channel_received(self, channel: int, payload: bytes) -> None:

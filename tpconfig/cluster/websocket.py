@@ -42,7 +42,7 @@ class Piece(NamedTuple):
 
 
 def _mask_with_integers(key: bytes, payload: bytearray) -> None:
-    """Mask in place, for an aiohttp that keeps its compiled function elsewhere (1 GB/s)."""
+    """Mask in place, for an aiohttp that keeps its compiled function elsewhere."""
     size = len(payload)
     keys = int.from_bytes((key * (size // 4 + 1))[:size], "little")
     payload[:] = (int.from_bytes(payload, "little") ^ keys).to_bytes(size, "little")

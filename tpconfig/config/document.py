@@ -259,7 +259,7 @@ class _Reader:
             f"not YAML: {error.problem}",
             place,
             label="here",
-            hint=_hint(place),
+            hint=_hint(place) if not related else None,
             related=related,
         )
 

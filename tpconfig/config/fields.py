@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     Strict,
     WithJsonSchema,
@@ -85,8 +87,10 @@ def short(read: Callable[[str], dict[str, Any]], *, numbers: bool = False) -> Ca
     return expand
 
 
-def one_word(read: Callable[[str], T], pattern: str, expected: str) -> Any:
-    """Return the annotations of a value that is always text and is read into something else."""
+def one_word(
+    read: Callable[[str], T], pattern: str, expected: str, *, write: Callable[[T], str]
+) -> Any:
+    """Return the annotations of a value that is text in the file and something else here."""
 
     def parse(value: Any) -> T:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -98,7 +102,7 @@ def one_word(read: Callable[[str], T], pattern: str, expected: str) -> Any:
         except values.ValueProblem as problem:
             raise value_error(problem) from None
 
-    return PlainValidator(parse), text_schema(pattern)
+    return PlainValidator(parse), PlainSerializer(write, return_type=str), text_schema(pattern)
 
 
 def text_schema(pattern: str) -> WithJsonSchema:
@@ -156,6 +160,11 @@ def _command(value: Any) -> str | tuple[str, ...]:
     return tuple(str(word) for word in value)
 
 
+def _plain_command(command: str | tuple[str, ...]) -> str | list[str]:
+    """Write a command as the file has it."""
+    return command if isinstance(command, str) else list(command)
+
+
 Text = Annotated[str, Field(min_length=1)]
 Flag = Annotated[bool, BeforeValidator(_uninterpolated)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_uninterpolated)]
@@ -163,7 +172,13 @@ Percent = Annotated[
     float, Field(gt=0, le=100, allow_inf_nan=False), BeforeValidator(_uninterpolated)
 ]
 Seconds = Annotated[
-    float, *one_word(values.duration_s, values.DURATION, "a duration such as 10s or 5m")
+    float,
+    *one_word(
+        values.duration_s,
+        values.DURATION,
+        "a duration such as 10s or 5m",
+        write=values.duration_text,
+    ),
 ]
 """A duration of the file (``1m30s``), in seconds."""
 
@@ -206,14 +221,23 @@ Verbatim = Annotated[str, _WORD_SCHEMA]
 
 DestinationText = Annotated[
     Destination,
-    *one_word(_destination, values.DESTINATION, "a host, an address, a CIDR or :PORT, as text"),
+    *one_word(
+        _destination,
+        values.DESTINATION,
+        "a host, an address, a CIDR or :PORT, as text",
+        write=attrgetter("text"),
+    ),
 ]
 ForwardText = Annotated[
-    Forward, *one_word(_forward, values.FORWARD, "[BIND:]LOCAL:HOST:PORT, as text")
+    Forward,
+    *one_word(
+        _forward, values.FORWARD, "[BIND:]LOCAL:HOST:PORT, as text", write=attrgetter("text")
+    ),
 ]
 Command = Annotated[
     str | tuple[str, ...],
     PlainValidator(_command),
+    PlainSerializer(_plain_command),
     WithJsonSchema(
         {
             "anyOf": [

@@ -151,12 +151,14 @@ class _Scan:
         )
 
     def _unset(self, start: int, name: str, message: str) -> _FailedError:
+        known = self._lookup()
+        state = "is empty" if name in known else "is not set"
         return _FailedError(
             Problem(
                 codes.UNSET_VARIABLE,
-                f"the variable `{name}` is not set" + (f": {message}" if message else ""),
+                f"the variable `{name}` {state}" + (f": {message}" if message else ""),
                 self._place(start, self._at),
-                label=did_you_mean(name, self._lookup()),
+                label=None if name in known else did_you_mean(name, known),
                 hint=f"set it, put it in .env, or write ${{{name}:-default}}",
             )
         )

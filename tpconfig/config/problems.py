@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from tpconfig.config import codes, fields, limits, shape
+from tpconfig.config import codes, fields, limits, scalars, shape
 from tpconfig.config.nodes import Path, dotted
 from tpconfig.config.sources import Sources
 from tpconfig.config.suggest import did_you_mean, listed
@@ -32,9 +32,9 @@ _TYPES: Final[Mapping[str, str]] = {
     "model_type": "a mapping",
 }
 _RANGES: Final[Mapping[str, str]] = {
-    "greater_than": "must be above {gt}",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than_equal": "must be {le} or less",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than_equal": "must be {le:g} or less",
 }
 _SPOKEN: Final[Mapping[str, str]] = {
     "yes": "true",
@@ -45,6 +45,9 @@ _SPOKEN: Final[Mapping[str, str]] = {
     "n": "false",
 }
 """Words that YAML 1.1 took for booleans."""
+
+_UNQUOTED: Final = frozenset(_TYPES[kind] for kind in ("int_type", "float_type", "bool_type"))
+"""What is text when it stands in quotes."""
 
 
 class Fault(NamedTuple):
@@ -95,7 +98,7 @@ def _fault(detail: ErrorDetails, data: Any, sources: Sources) -> Fault:
             problem = _type(path, _expected(path, kind), detail["input"], source)
         case _ if kind in _RANGES:
             said = _RANGES[kind].format(**context)
-            problem = Problem(codes.OUT_OF_RANGE, f"`{dotted(path)}` {said}", source, label=said)
+            problem = Problem(codes.OUT_OF_RANGE, f"`{dotted(path)}` {said}", source)
         case _:
             message = f"`{dotted(path)}`: {detail['msg'][:200]}"
             problem = Problem(codes.BAD_VALUE, message, source)
@@ -110,34 +113,38 @@ def _unknown(path: Path, data: Any, source: Source | None) -> Problem:
     shown = str(key) if len(str(key)) <= 80 else f"{str(key)[:80]}…"
     section = shape.section_at(parent)
     known = list(shape.keys_of(section)) if section else []
-    label = did_you_mean(str(key), _free(known, data, parent)) or did_you_mean(str(key), known)
-    home = None if label else _home(str(key), parent)
+    home = _home(str(key), parent)
+    label = None if home else _nearest(str(key), known, data, parent)
     hint = home or (None if label else f"known here: {', '.join(known)}")
     return Problem(codes.UNKNOWN_KEY, f"unknown key `{shown}`{where}", source, label, hint)
 
 
-def _free(known: list[str], data: Any, parent: Path) -> list[str]:
-    """Leave out the keys that are there already."""
+def _nearest(key: str, known: list[str], data: Any, parent: Path) -> str | None:
+    """Ask for the nearest key, one that is not there already if possible."""
     for part in parent:
         data = data[part]
-    return [key for key in known if key not in data] if isinstance(data, dict) else known
+    free = [word for word in known if word not in data]
+    return did_you_mean(key, free) or did_you_mean(key, known)
 
 
 def _home(key: str, parent: Path) -> str | None:
-    """Name the section that a key belongs to, the one nearest to where it stands."""
-    homes = shape.homes().get(key)
-    if not homes:
+    """Name the section that a key belongs to: one around or inside of where it stands."""
+    near = [home for home in shape.homes().get(key, ()) if _on_one_line(home, parent)]
+    if not near:
         return None
-
-    def distance(home: Path) -> int:
-        pairs = zip(home, parent, strict=False)
-        shared = next((n for n, (a, b) in enumerate(pairs) if a not in ("*", b)), None)
-        return len(home) - 2 * (min(len(home), len(parent)) if shared is None else shared)
-
-    home = min(homes, key=distance)
-    filled = [parent[n] if part == "*" and n < len(parent) else part for n, part in enumerate(home)]
+    home = min(near, key=lambda one: abs(len(one) - len(parent)))
+    filled = (*parent[: len(home)], *home[len(parent) :])
     name = dotted(tuple("NAME" if part == "*" else part for part in filled))
     return f"`{key}` belongs in `{name}`" if name else f"`{key}` belongs to the top of the file"
+
+
+def _on_one_line(home: Path, parent: Path) -> bool:
+    """Say whether one of two sections is inside of the other."""
+    pairs = zip(home, parent, strict=False)
+    return home != parent and all(
+        one in ("*", other) or (isinstance(one, int) and isinstance(other, int))
+        for one, other in pairs
+    )
 
 
 def _missing(path: Path, source: Source | None) -> Problem:
@@ -160,7 +167,8 @@ def _choice(path: Path, value: Any, source: Source | None) -> Problem:
     name = dotted(path)
     if name == "version":
         message = f"version {_shown(value)} of the format is not known"
-        return Problem(codes.WRONG_CHOICE, message, source, label="this tp reads `1`")
+        label = "write it without quotes" if value == "1" else "this tp reads `1`"
+        return Problem(codes.WRONG_CHOICE, message, source, label=label)
     guess = did_you_mean(value, words) if isinstance(value, str) else None
     return Problem(
         codes.WRONG_CHOICE,
@@ -177,14 +185,15 @@ def _value(path: Path, context: Mapping[str, Any], source: Source | None) -> Pro
 
 
 def _type(path: Path, expected: str, value: Any, source: Source | None) -> Problem:
-    label = f"expected {expected}"
-    if expected == _TYPES["bool_type"] and isinstance(value, str):
-        spoken = _SPOKEN.get(value.lower())
-        label = f"write `{spoken}`" if spoken else label
-    elif expected == _TYPES["string_type"] and isinstance(value, int | float):
+    label = None
+    if expected == _TYPES["string_type"] and isinstance(value, int | float):
         label = "put it in quotes"
     elif expected == _TYPES["tuple_type"] and isinstance(value, str | int):
-        label = f"write [{value}]" if len(str(value)) <= 40 else label
+        label = f"write [{value}]" if len(str(value)) <= 40 else None
+    elif isinstance(value, str):
+        spoken = _SPOKEN.get(value.lower()) if expected == _TYPES["bool_type"] else None
+        quoted = expected in _UNQUOTED and not isinstance(scalars.resolve(value), str)
+        label = f"write `{spoken}`" if spoken else "write it without quotes" if quoted else None
     name = dotted(path) or "the file"
     found = _shown(value)
     return Problem(codes.WRONG_TYPE, f"`{name}` takes {expected}, not {found}", source, label=label)

@@ -54,7 +54,7 @@ def is_list(annotation: Any) -> bool:
 
 @cache
 def homes() -> dict[str, tuple[Path, ...]]:
-    """Return every key with the sections that know it; ``*`` stands for any name."""
+    """Return every key with the sections that know it; ``*`` is any name, 0 any item."""
     found: dict[str, tuple[Path, ...]] = {}
     for path, model in _sections(File, ()):
         for key in keys_of(model):
@@ -70,7 +70,8 @@ def _sections(annotation: Any, path: Path) -> Iterator[tuple[Path, type[Section]
         for key, info in keys_of(annotation).items():
             yield from _sections(info.annotation, (*path, key))
     elif get_origin(annotation) is dict or is_list(annotation):
-        yield from _sections(_inside(annotation, "*"), (*path, "*"))
+        part: str | int = 0 if is_list(annotation) else "*"
+        yield from _sections(_inside(annotation, part), (*path, part))
 
 
 def _inside(annotation: Any, part: str | int) -> Any:

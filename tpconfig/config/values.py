@@ -175,6 +175,11 @@ def duration_s(text: str) -> float:
     return float(sum(float(number) * _UNITS_S[unit] for number, unit in parts))
 
 
+def duration_text(duration_s: float) -> str:
+    """Write seconds as the file has them."""
+    return f"{duration_s:.9f}".rstrip("0").rstrip(".") + "s"
+
+
 def forward(text: str) -> dict[str, Any]:
     """Read ``[BIND:]LOCAL:HOST:PORT``; an IPv6 address stands in brackets."""
     parts = re.findall(r"\[[^\]]*\]|[^:\[\]]+|(?<=:)(?=:|$)|^(?=:)", text)
@@ -201,7 +206,7 @@ def destination(text: str) -> dict[str, Any]:
     if re.fullmatch(rf"{IPV6}(?:{PREFIX_6})?", text):
         return {"network": _network(text)}
     head, colon, number = text.rpartition(":")
-    if colon and re.fullmatch("[0-9]*", number):
+    if re.fullmatch("[0-9]+", number, re.ASCII) and colon:
         port(number)
     if re.fullmatch(DESTINATION, text) is None:
         raise ValueProblem(f"`{text}` is not a destination", hint)

@@ -15,6 +15,7 @@ class Planned:
     plan: Plan
     context: str
     server: str
+    namespaces: tuple[str, ...]
     session: str
     holder: str
     ttl_s: float

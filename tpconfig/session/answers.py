@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 from tpconfig.errors import TpError, UsageError
-from tpconfig.model.events import Planned
 from tpconfig.session import control, describe, facts_json, loading
 from tpconfig.session.holding import End, Holding, Why
 from tpconfig.session.hosted import Hosted
@@ -22,8 +20,6 @@ class Answers:
 
     session: Session
     holding: Holding
-    loaded_from: Reload
-    over: asyncio.Event | None = None
 
     async def answer(self, request: control.Message) -> control.Message:
         """Answer one request.
@@ -90,14 +86,5 @@ class Answers:
         session = self.session
         wish = loading.load(reload, session.machine.here.environ)
         desired = with_namespace(wish.desired, wish.namespace or session.api.namespace)
-        seen: list[Planned] = []
-        plain, session.emit = (
-            session.emit,
-            lambda event: seen.append(event) if isinstance(event, Planned) else plain(event),
-        )
-        try:
-            await session.converge(desired)
-        finally:
-            session.emit = plain
-        actions = [action for planned in seen for action in planned.plan.actions]
-        return {"changes": [describe.line(action) for action in actions]}
+        plan = await session.converge(desired, announce=False)
+        return {"changes": [describe.line(action) for action in plan.actions]}

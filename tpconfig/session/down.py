@@ -124,6 +124,5 @@ async def _mark(session: Session, world: Observed, options: DownOptions, emit: E
                 hint="ask them to end it; with --force you end it for them",
             )
     for one in theirs:
-        await lease.mark_ended(
-            session.api, one.namespace, one.session, by=who.holder, why="tp down"
-        )
+        why = lease.ASKED if one.user == who.user else lease.FORCED
+        await lease.mark_ended(session.api, one.namespace, one.session, by=who.holder, why=why)

@@ -11,7 +11,7 @@ from typing import Any
 from tpconfig import names
 from tpconfig.cluster import lease, paths
 from tpconfig.cluster.watch import watch
-from tpconfig.errors import TpError, UnreachableError
+from tpconfig.errors import ExitCode, TpError, UnreachableError
 from tpconfig.model.events import Remark
 from tpconfig.session.lifecycle import Session
 
@@ -31,7 +31,7 @@ class Why(Enum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The end of a session's life and who meant it; ``code`` is a process's own."""
+    """The end of a session's life and who meant it; ``code`` is what ``tp up`` exits with."""
 
     why: Why
     by: str = ""
@@ -109,7 +109,8 @@ class Holding:
                     await self.converge()
                 continue
             by, reason = str(note.get("by", "")), str(note.get("why", ""))
-            self.end(End(Why.ENDED_ELSEWHERE, by, reason))
+            code = ExitCode.CONFLICT if reason == lease.FORCED else ExitCode.DONE
+            self.end(End(Why.ENDED_ELSEWHERE, by, reason, code))
 
     async def _agents(self, namespace: str) -> None:
         """Replace an agent's Pod that was deleted, evicted or drained away."""

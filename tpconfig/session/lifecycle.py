@@ -30,6 +30,8 @@ from tpconfig.session.machine import Machine
 
 REPLANS = 5
 UNDO_DEADLINE_S = 150.0
+LEAVE_TIMEOUT_S = 60.0
+POLL_S = 0.1
 
 
 @dataclass(slots=True)
@@ -44,7 +46,6 @@ class Session:
     method: str
     method_problem: Diagnosis | None = None
     desired: Desired = field(default_factory=Desired)
-    plan: Plan = field(default_factory=Plan)
     touched: set[str] = field(default_factory=set)
     _converging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -77,8 +78,11 @@ class Session:
             )
         return world, diff(wanted, world, self.wish.image)
 
-    async def converge(self, desired: Desired, *, announce: bool = True) -> None:
+    async def converge(self, desired: Desired, *, announce: bool = True) -> Plan:
         """Make the world equal to ``desired``, planning again where it moves meanwhile.
+
+        Returns:
+            The plan that was applied last.
 
         Raises:
             TpError: the plan is blocked, or an action failed.
@@ -87,9 +91,8 @@ class Session:
             for attempt in range(REPLANS):
                 world, plan = await self.look(desired, ask=attempt == 0)
                 verdicts.raise_blockers(plan)
-                self.plan = plan
                 if announce and attempt == 0:
-                    self.emit(self.planned(plan))
+                    self.emit(self.planned(plan, desired))
                 self.desired = desired
                 self.touched |= {one.target.namespace for one in desired.workloads}
                 for workload in desired.workloads:
@@ -102,7 +105,8 @@ class Session:
                     if attempt == REPLANS - 1:
                         raise
                     continue
-                return
+                return plan
+            raise AssertionError("the loop returns or raises")
 
     async def undo(self) -> None:
         """Put everything back; as far as it goes, whatever fails.
@@ -123,15 +127,26 @@ class Session:
         self.desired = Desired()
 
     async def leave(self) -> None:
-        """Close what is on this machine and leave the cluster alone: somebody else restores it."""
+        """Leave the cluster to whoever has ended the session; serve until the agents are gone."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                while any(one.link_up for one in self.machine.hosted.values()):
+                    await asyncio.sleep(POLL_S)
         for name in list(self.machine.hosted):
             with suppress(TpError):
                 await self.machine.hosted.pop(name).disconnect()
 
-    def planned(self, plan: Plan) -> Planned:
+    def planned(self, plan: Plan, desired: Desired) -> Planned:
         """Say what is going to be done, and where."""
-        who = self.identity
-        return Planned(plan, self.api.context, self.api.server, who.id, who.holder, self.wish.ttl_s)
+        return Planned(
+            plan=plan,
+            context=self.api.context,
+            server=self.api.server,
+            namespaces=tuple(sorted({one.target.namespace for one in desired.workloads})),
+            session=self.identity.id,
+            holder=self.identity.holder,
+            ttl_s=self.wish.ttl_s,
+        )
 
     def _applier(self, world: Observed) -> Apply:
         cluster = ClusterApplier(self.api, self.owner, self.wish.image, world)

@@ -16,7 +16,7 @@ from tpconfig.local import observe as machine
 from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.model import actions as a
 from tpconfig.model.desired import Desired, Workload
-from tpconfig.model.observed import MachineFacts, Observed
+from tpconfig.model.observed import HostedFacts, MachineFacts, Observed
 from tpconfig.model.target import PodPort
 from tpconfig.session.hosted import Here, Hosted, PodSide
 from tpconfig.session.pipes import port_forwards
@@ -76,11 +76,12 @@ _SHELL_WORDS = frozenset(
 
 @dataclass(slots=True)
 class Machine:
-    """Everything that one session hosts here."""
+    """Everything that one session hosts here; ``elsewhere`` is what another process of it hosts."""
 
     api: Api
     here: Here
     hosted: dict[str, Hosted] = field(default_factory=dict)
+    elsewhere: tuple[HostedFacts, ...] = ()
 
     async def apply(
         self, action: a.MachineAction, waiting: Waiting, world: Observed, cluster: ClusterApplier
@@ -132,7 +133,7 @@ class Machine:
         }
         taken = machine.ports_in_use(ports)
         return MachineFacts(
-            hosted=tuple([await one.facts() for one in self.hosted.values()]),
+            hosted=(*self.elsewhere, *[await one.facts() for one in self.hosted.values()]),
             method=method,
             method_problem=(problem.reason, problem.cure) if problem else None,
             missing_commands=frozenset(missing),

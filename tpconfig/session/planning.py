@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tpconfig.model.events import Planned
-from tpconfig.model.observed import MachineFacts
-from tpconfig.planner.diff import diff
-from tpconfig.session import control, facts_json, verdicts, view
+from tpconfig.session import control, facts_json, verdicts
+from tpconfig.session.executor import Emit
 from tpconfig.session.start import open_session
 from tpconfig.session.wish import Wish
 
 
-async def plan(wish: Wish) -> Planned:
-    """Return what ``tp up`` would do; nothing is changed.
+async def plan(wish: Wish, emit: Emit) -> Planned:
+    """Return what ``tp up`` would do; nothing of the wish is touched.
+
+    What an expired session left in these namespaces is restored, as by every command.
 
     Raises:
         TpError: something stands in the way.
     """
-    async with open_session(wish, lambda _: None) as (session, desired):
+    async with open_session(wish, emit) as (session, desired):
         answer = await control.ask(session.machine.here.state.socket, {"do": "facts"})
-        hosted = [facts_json.from_json(one) for one in (answer or {}).get("hosted", ())]
-        wanted = replace(desired, method=session.method)
-
-        async def here() -> MachineFacts:
-            facts = await session.machine.facts(wanted, session.method, session.method_problem)
-            return replace(facts, hosted=tuple(hosted))
-
-        world = await view.observe(
-            session.api, wanted, session=session.identity.id, namespaces=(), machine=here
-        )
-        found = diff(wanted, world, wish.session.image)
+        hosted = (answer or {}).get("hosted", ())
+        session.machine.elsewhere = tuple(facts_json.from_json(one) for one in hosted)
+        _, found = await session.look(desired)
         verdicts.raise_blockers(found)
-        return session.planned(found)
+        return session.planned(found, desired)

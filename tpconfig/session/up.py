@@ -16,6 +16,7 @@ from tpconfig.session.executor import Emit
 from tpconfig.session.holding import End, Holding, Why
 from tpconfig.session.interrupts import Interrupted, Interrupts, catch_interrupts
 from tpconfig.session.lifecycle import Session
+from tpconfig.session.locks import only_one
 from tpconfig.session.start import open_session
 from tpconfig.session.wish import Reload, Wish
 
@@ -48,32 +49,39 @@ async def up(wish: Wish, options: UpOptions, emit: Emit, is_up: Callable[[], Non
     with catch_interrupts() as interrupts:
         async with open_session(wish, emit) as (session, desired):
             socket = session.machine.here.state.socket
-            if await _living_one(session, options, emit):
-                is_up()
-                return 0
-            holding = Holding(session, options.exit_code_from, options.stay)
-            answers = Answers(session, holding, options.reload)
-            async with control.serve(socket, answers.answer):
-                await _come_up(session, desired, options, interrupts)
-                is_up()
-                end = await _hold(holding, options, interrupts)
-                await _finish(session, end, interrupts)
-    return end.code if end.why in (Why.NAMED_ENDED, Why.PROCESSES_ENDED) else 0
+            with only_one(socket.with_name("lock")) as first:
+                if not first:
+                    await _hand_over(session, options, emit)
+                    is_up()
+                    return 0
+                holding = Holding(session, options.exit_code_from, options.stay)
+                async with control.serve(socket, Answers(session, holding).answer):
+                    await _come_up(session, desired, options, interrupts)
+                    is_up()
+                    end = await _hold(holding, options, interrupts)
+                    await _finish(session, end, interrupts)
+    return end.code
 
 
-async def _living_one(session: Session, options: UpOptions, emit: Emit) -> bool:
-    """Hand the file to a living ``tp up`` of the same session, if there is one."""
-    here = session.machine.here
+async def _hand_over(session: Session, options: UpOptions, emit: Emit) -> None:
+    """Hand the file to the living ``tp up`` of the same session.
+
+    Raises:
+        TpError: it lives but does not answer.
+    """
+    socket = session.machine.here.state.socket
     request = {"do": "reload", **options.reload.to_json()}
-    answer = await control.ask(here.state.socket, request)
+    answer = await control.ask(socket, request)
     if answer is None:
-        return False
+        raise TpError(
+            f"session {session.identity.id} is starting or ending in another process",
+            hint="try again in a moment; `tp status` tells how far it is",
+        )
     changes = answer.get("changes") or []
     for line in changes:
         emit(Remark(str(line)))
     if not changes:
         emit(Remark(f"session {session.identity.id} is up already: nothing to do"))
-    return True
 
 
 async def _come_up(
@@ -101,16 +109,18 @@ class InterruptedAllUndoneError(TpError):
 
 
 async def _hold(holding: Holding, options: UpOptions, interrupts: Interrupts) -> End:
-    async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(holding.until_end())
-        asked = group.create_task(_ask(holding, interrupts))
-        typing = None
-        if options.interactive:
-            typing = group.create_task(_type(holding))
-        end = await waiting
-        asked.cancel()
-        if typing is not None and not typing.done():
-            typing.cancel()
+    """Hold until something ends the session; whatever fails here, all is put back."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            others = [group.create_task(_ask(holding, interrupts))]
+            if options.interactive:
+                others.append(group.create_task(_type(holding)))
+            end = await holding.until_end()
+            for task in others:
+                task.cancel()
+    except BaseException:
+        await _undo(holding.session, interrupts)
+        raise
     return end
 
 

@@ -12,6 +12,7 @@ from tests.rig import processes
 from tests.rig.failure import RigError
 from tests.rig.places import Places
 from tests.rig.processes import Component
+from tests.rig.steps import wait_until
 
 SLEEP = Component("sleeper", ("sleep", "60"))
 
@@ -61,8 +62,7 @@ def test_a_component_without_a_record_is_still_found(rig: Places) -> None:
 
 def test_a_dead_component_shows_its_log(rig: Places) -> None:
     """The error carries the component's last words."""
-    words = ("sh", "-c", "echo no such disk; sleep 0.2; exit 3")
-    pid = processes.start(rig, Component("sleeper", words))
-    processes.end([pid], timeout_s=5)
+    processes.start(rig, Component("sleeper", ("sh", "-c", "echo no such disk; exit 3")))
+    wait_until(lambda: processes.alive(rig, "sleeper") is None, "its end", 5)
     with pytest.raises(RigError, match="no such disk"):
         processes.require_alive(rig, "sleeper")

@@ -29,7 +29,8 @@ def command(names: tuple[str, ...], exit_code: bool, common: Common) -> None:
 
     try:
         wish = loading.load(reload_of(common, names), os.environ)
-        planned = edge.run(planning.plan(wish))
+        view = render.EventView(as_json=False, verbose=common.verbose)
+        planned = edge.run(planning.plan(wish, view.show))
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
     if common.json:

@@ -1,0 +1,44 @@
+"""Every case of ``tests/cases/config`` comes out as it is written there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from config_cases import Case, cases, outcome
+
+from tpconfig.config import codes
+
+CASES = cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file}: {case.fact}")
+def test_case(case: Case, tmp_path: Path) -> None:
+    """The loader says about a document what its case expects, word for word."""
+    case.write(tmp_path)
+    assert outcome(case, tmp_path) == case.expected
+
+
+def test_no_fact_is_told_twice() -> None:
+    """Every case has a fact of its own."""
+    facts = [case.fact for case in CASES]
+    assert len(facts) == len(set(facts))
+
+
+def test_codes_are_unique_and_have_a_meaning() -> None:
+    """Every code stands for one thing and is explained."""
+    constants = [v for k, v in vars(codes).items() if re.fullmatch("TP1[0-9]{2}", str(v))]
+    assert sorted(constants) == sorted(codes.MEANINGS)
+
+
+@pytest.mark.parametrize(
+    "code",
+    sorted(
+        set(codes.MEANINGS)
+        - {codes.NO_FILE, codes.BAD_TEXT, codes.NO_ENGINE}  # need other files, bytes, or plan
+    ),
+)
+def test_every_code_has_a_case(code: str) -> None:
+    """Every code that a text can cause is caused by some case."""
+    assert any(line.startswith(code) for case in CASES for line in case.expected)
