@@ -234,7 +234,6 @@ class FakeApiServer:
             change,
             manager=manager,
             subresource=target.subresource,
-            replacing=request.method == "PUT",
         )
         return web.json_response(changed)
 
@@ -251,7 +250,13 @@ class FakeApiServer:
                     "Invalid value: 0: must be specified for an update",
                     "FieldValueInvalid",
                 )
-            return lambda _: body
+            uid = (body.get("metadata") or {}).get("uid")
+
+            def replace(before: Object) -> Object:
+                self.store.check_uid(target.resource, before, uid)
+                return dict(body)
+
+            return replace
         patch = _PATCHES.get(request.content_type)
         if patch is None:
             raise fake_status.StatusError(415, "UnsupportedMediaType", request.content_type)

@@ -121,15 +121,13 @@ class Store:
         *,
         manager: str = "fake",
         subresource: str | None = None,
-        replacing: bool = False,
     ) -> Object:
-        """Store ``change`` of an object; conditions in it (version, uid) are checked."""
+        """Store ``change`` of an object; a version in it is a condition."""
         resource = resource_of(kind)
         before = self.get(kind, namespace, name)
         wanted = change(copy.deepcopy(before))
         metadata = wanted.setdefault("metadata", {})
-        uid = metadata.get("uid") if replacing else None
-        self._check_conditions(resource, before, uid, _version_of(metadata))
+        self._check_version(resource, before, metadata.get("resourceVersion") or None)
         after = _merged(before, wanted, subresource)
         fake_rules.check_change(resource, before, after)
         after["metadata"].update(
@@ -152,9 +150,8 @@ class Store:
         resource, options = resource_of(kind), options or {}
         before = self.get(kind, namespace, name)
         conditions = options.get("preconditions") or {}
-        self._check_conditions(
-            resource, before, conditions.get("uid"), conditions.get("resourceVersion")
-        )
+        self.check_uid(resource, before, conditions.get("uid"))
+        self._check_version(resource, before, conditions.get("resourceVersion"))
         after = copy.deepcopy(before)
         metadata = after["metadata"]
         if options.get("propagationPolicy") == "Foreground":
@@ -220,15 +217,17 @@ class Store:
         if home["metadata"].get("deletionTimestamp"):
             raise fake_rules.terminating(resource, namespace, item["metadata"]["name"])
 
-    def _check_conditions(
-        self, resource: Resource, item: Object, uid: str | None, version: str | None
-    ) -> None:
+    def check_uid(self, resource: Resource, item: Object, uid: str | None) -> None:
+        """Refuse a request that is about a namesake."""
         metadata = item["metadata"]
         if uid is not None and uid != metadata["uid"]:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
             raise fake_status.conflict(
                 resource.qualified, metadata["name"], why + str(metadata["uid"])
             )
+
+    def _check_version(self, resource: Resource, item: Object, version: str | None) -> None:
+        metadata = item["metadata"]
         if version is not None and version != metadata["resourceVersion"]:
             why = "the object has been modified; please apply your changes to the latest version"
             raise fake_status.conflict(resource.qualified, metadata["name"], why + " and try again")
@@ -265,10 +264,6 @@ class Store:
 
 def _key(resource: Resource, namespace: str | None, name: str) -> Key:
     return resource.qualified, (namespace or "") if resource.namespaced else "", name
-
-
-def _version_of(metadata: Object) -> str | None:
-    return metadata.get("resourceVersion") or None
 
 
 def _merged(before: Object, wanted: Object, subresource: str | None) -> Object:

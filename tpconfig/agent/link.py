@@ -43,6 +43,9 @@ class PeerLink:
     Args:
         pod: what the links share.
         pipe: a pipe whose handshake is done.
+
+    Attributes:
+        reason: why the link is over; None while it is not.
     """
 
     def __init__(self, pod: Pod, pipe: LinkPipe) -> None:
@@ -64,12 +67,8 @@ class PeerLink:
         """TCP connections that are open or being opened, both ways."""
         return len(self._connections)
 
-    async def run(self, leftover: bytes) -> str:
-        """Serve the peer, starting with what came behind its handshake.
-
-        Returns:
-            Why the link is over.
-        """
+    async def run(self, leftover: bytes) -> None:
+        """Serve the peer, starting with what came behind its handshake."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -86,8 +85,6 @@ class PeerLink:
             pass
         finally:
             self.end("the agent ends")
-        assert self.reason is not None
-        return self.reason
 
     def end(self, reason: str) -> None:
         """Close the ports, reset the streams, close the pipe; done when this returns."""
@@ -213,7 +210,7 @@ class PeerLink:
                 streams.refuse(stream, Refusal(dial.code_of(error), text))
 
         assert self._tasks is not None
-        self._tasks.create_task(answered())
+        self._tasks.create_task(streams.contained(answered()))
 
     # Streams that are opened towards the peer.
 
@@ -233,7 +230,7 @@ class PeerLink:
                 self._connections.discard(splice)
                 streams.drop(sock)
             else:
-                self._tasks.create_task(self._join(sock, splice))
+                self._tasks.create_task(streams.contained(self._join(sock, splice)))
 
         return arrived
 

@@ -41,7 +41,7 @@ class LinkServer:
                 streams.drop(sock)
                 return
             self._half_open += 1
-            tasks.create_task(self._connection(sock))
+            tasks.create_task(streams.contained(self._connection(sock)))
 
         port = self._pod.settings.link_port
         for sock in binding.bind(port, socket.SOCK_STREAM, where=binding.LOOPBACK):
@@ -67,11 +67,13 @@ class LinkServer:
         if before is not None:
             before.end("a new link has taken over")
         self._pod.log.write("link-up")
-        reason = await link.run(leftover)
-        self._pod.log.write("link-lost", reason=reason)
-        if self.current is link:
-            self.current = None
-            self._pod.unattended()
+        try:
+            await link.run(leftover)
+        finally:
+            self._pod.log.write("link-lost", reason=link.reason)
+            if self.current is link:
+                self.current = None
+                self._pod.unattended()
 
     async def _handshake(self, sock: socket.socket, pipe: LinkPipe) -> bytes | None:
         """Return what came behind the handshake, or None when the peer is not ours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from tpconfig.mux.aio import MuxStream
@@ -38,6 +38,16 @@ def refuse(stream: asyncio.Transport, refusal: Refusal) -> None:
     if not stream.is_closing():
         stream.write(encode_answer(refusal))
         stream.close()
+
+
+async def contained(work: Awaitable[None]) -> None:
+    """Await what belongs to one stream: a bug in it is reported and must not end all the others."""
+    try:
+        await work
+    except Exception as error:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "a stream's task failed", "exception": error}
+        )
 
 
 async def join(sock: socket.socket, protocol: asyncio.BaseProtocol) -> bool:

@@ -29,38 +29,62 @@ class Cause:
         return f"{self.field}: {self.message}" if self.field else self.message
 
 
-class ApiError(TpError):
-    """The API server answered with an error.
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the API server answered, to which request.
 
     Attributes:
         status: the HTTP status.
         reason: the machine-readable word (``NotFound``), empty where the server gave none.
-        status_details: ``details`` of the Status object, as it came.
-        causes: the fields that are wrong.
+        message: the server's words.
+        details: ``details`` of the Status object, as it came.
         method: the HTTP method of the request.
         path: the path of the request.
     """
 
+    status: int
+    reason: str
+    message: str
+    details: Mapping[str, Any]
+    method: str
+    path: str
+
+
+class ApiError(TpError):
+    """The API server answered with an error; ``message`` is what it said, or what that means.
+
+    Attributes:
+        refusal: the whole of it.
+        causes: the fields that are wrong.
+    """
+
     def __init__(
         self,
-        status: int,
-        reason: str,
-        message: str,
+        refusal: Refusal,
         *,
-        status_details: Mapping[str, Any] | None = None,
-        method: str = "",
-        path: str = "",
+        message: str | None = None,
         hint: str | None = None,
         details: Sequence[str] | None = None,
     ) -> None:
-        self.status = status
-        self.reason = reason
-        self.status_details: Mapping[str, Any] = status_details or {}
-        self.causes = _causes_of(self.status_details)
-        self.method = method
-        self.path = path
-        lines = [str(cause) for cause in self.causes] if details is None else list(details)
-        super().__init__(message, hint=hint, details=lines)
+        self.refusal = refusal
+        self.causes = _causes_of(refusal.details)
+        lines = [str(cause) for cause in self.causes] if details is None else details
+        super().__init__(refusal.message if message is None else message, hint=hint, details=lines)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.refusal.status
+
+    @property
+    def reason(self) -> str:
+        """The machine-readable word (``NotFound``), empty where the server gave none."""
+        return self.refusal.reason
+
+    @property
+    def status_details(self) -> Mapping[str, Any]:
+        """``details`` of the Status object, as it came."""
+        return self.refusal.details
 
 
 class NotFoundError(ApiError):
@@ -133,33 +157,26 @@ def of_answer(
 ) -> ApiError:
     """Return the error that an answer of the API server stands for."""
     parsed = _status_of(body)
-    reason = str(parsed.get("reason") or "")
-    message = str(parsed.get("message") or "") or _plain(body) or f"HTTP status {status}"
-    details = parsed.get("details") if isinstance(parsed.get("details"), dict) else {}
+    refusal = Refusal(
+        status=status,
+        reason=str(parsed.get("reason") or ""),
+        message=str(parsed.get("message") or "") or _plain(body) or f"HTTP status {status}",
+        details=parsed.get("details") or {},
+        method=method,
+        path=path,
+    )
     if status == 401:
         return UnauthorizedError(
-            status,
-            reason,
-            "the API server does not accept these credentials",
-            status_details=details,
-            method=method,
-            path=path,
+            refusal,
+            message="the API server does not accept these credentials",
             hint="log in again, or choose another context with --context",
         )
     if status == 403:
-        return _forbidden(status, message, parsed, method=method, path=path, watching=watching)
-    kind = _BY_REASON.get((status, reason)) or _BY_STATUS.get(status)
+        return _forbidden(refusal, verb_of(method, path, watching=watching))
+    kind = _BY_REASON.get((status, refusal.reason)) or _BY_STATUS.get(status)
     if kind is None:
         kind = ServerError if status >= 500 else ApiError
-    return kind(
-        status,
-        reason,
-        message,
-        status_details=details,
-        method=method,
-        path=path,
-        hint=_hint(kind, known_object=bool(parsed)),
-    )
+    return kind(refusal, hint=_hint(kind, known_object=bool(parsed)))
 
 
 def of_status(status: Mapping[str, Any], *, path: str) -> ApiError:
@@ -247,32 +264,19 @@ def _os_words(error: OSError) -> str:
     return error.strerror[:1].lower() + error.strerror[1:]
 
 
-def _forbidden(
-    status: int,
-    message: str,
-    parsed: Mapping[str, Any],
-    *,
-    method: str,
-    path: str,
-    watching: bool,
-) -> ForbiddenError:
-    where = paths.locate(path)
-    verb = verb_of(method, path, watching=watching)
-    subject = f"{verb} {where}" if where else f"{verb} {path}"
+def _forbidden(refusal: Refusal, verb: str) -> ForbiddenError:
+    where = paths.locate(refusal.path)
+    what = where or refusal.path
     scope = f" in namespace {where.namespace}" if where and where.namespace else ""
     # Reading is refused by the authorizer alone; a write also by admission, with the same reason.
-    hint = f"the user of this context needs the verb {verb} on {where or path}"
-    if method != "GET":
+    hint = f"the user of this context needs the verb {verb} on {what}"
+    if refusal.method != "GET":
         hint += ", or an admission rule refuses it (the server's words say which)"
     return ForbiddenError(
-        status,
-        str(parsed.get("reason") or ""),
-        f"no permission to {subject}{scope}",
-        status_details=parsed.get("details") or {},
-        method=method,
-        path=path,
+        refusal,
+        message=f"no permission to {verb} {what}{scope}",
         hint=hint,
-        details=(message,),
+        details=(refusal.message,),
     )
 
 

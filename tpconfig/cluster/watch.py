@@ -100,12 +100,8 @@ async def watch(
 ) -> AsyncGenerator[Event, None]:
     """Yield what is in a collection as ADDED, then SYNCED, then every change, without an end.
 
-    After a gap the difference is yielded, and SYNCED again. Cuts are survived; until the first
-    SYNCED they are raised.
-
-    Raises:
-        ApiError: the server refuses (no permission, no such kind).
-        UnreachableError: it cannot be reached, before the first SYNCED.
+    After a gap the difference is yielded, and SYNCED again. Refusals (no permission, no such kind)
+    are raised; cuts are survived, but an API server that cannot be reached is raised at the start.
     """
     chosen = selectors(label_selector, field_selector)
     mirror = _Mirror()

@@ -6,6 +6,7 @@ override file beside it, so that a team commits one file and each person keeps a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def _named(named: Sequence[str | Path], cwd: Path) -> Found:
         paths.append(Path(STDIN) if str(name) == STDIN else path)
     if problems:
         raise ConfigError(problems)
-    folder = cwd if paths[0] == Path(STDIN) else paths[0].parent
+    folder = cwd if paths[0] == Path(STDIN) else Path(os.path.abspath(paths[0])).parent
     return Found(tuple(paths), folder)
 
 

@@ -210,7 +210,11 @@ def destination(text: str) -> dict[str, Any]:
         port(number)
     if re.fullmatch(DESTINATION, text) is None:
         raise ValueProblem(f"`{text}` is not a destination", hint)
-    head, found = (head, {"port": int(number)}) if colon else (text, {})
+    found: dict[str, Any] = {}
+    if ported := re.fullmatch(rf"(.*):({PORT})", text):
+        head, found = ported.group(1), {"port": int(ported.group(2))}
+    else:
+        head = text
     if not head:
         return found
     if re.fullmatch(_HOST_PATTERN, head):

@@ -88,7 +88,7 @@ class Inbound:
         return sock
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._tasks.create_task(work)
+        task = self._tasks.create_task(streams.contained(work))
         self._dialling.add(task)
         task.add_done_callback(self._dialling.discard)
 

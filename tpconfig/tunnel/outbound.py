@@ -163,7 +163,7 @@ class Outbound:
             splice.b.connection_lost(error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._tasks.create_task(work)
+        task = self._tasks.create_task(streams.contained(work))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 

@@ -44,7 +44,8 @@ def test_status_and_reason_choose_the_type(
     """The type of an error follows from status and reason alone."""
     error = failures.of_answer(code, status(code, reason), method="PATCH", path=POD)
     assert type(error) is expected
-    assert (error.status, error.reason, error.method, error.path) == (code, reason, "PATCH", POD)
+    assert (error.status, error.reason) == (code, reason)
+    assert (error.refusal.method, error.refusal.path) == ("PATCH", POD)
 
 
 def test_text_does_not_choose_the_type() -> None:

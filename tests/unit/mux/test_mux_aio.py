@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from mux_fakes import Ends, FakePipe, Recorder, settle
@@ -157,3 +158,24 @@ async def test_acks_are_sent_without_being_asked() -> None:
     ends = Ends()
     await ends.open()
     assert kinds(ends.server_pipe.writes[0]) == [(WINDOW_UPDATE, ACK, 1)]
+
+
+async def test_waiting_for_the_pipe_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the pipe is full the mux does not keep the event loop busy."""
+    ends = Ends()
+    opener, _ = await ends.open()
+    ends.client.pause_writing()
+    opener.stream.write(b"waits")
+    await settle()
+    loop = asyncio.get_running_loop()
+    scheduled: list[object] = []
+    call_soon = loop.call_soon
+
+    def counted(callback: Any, *arguments: Any, **context: Any) -> asyncio.Handle:
+        if getattr(callback, "__self__", None) is ends.client:
+            scheduled.append(callback)
+        return call_soon(callback, *arguments, **context)
+
+    monkeypatch.setattr(loop, "call_soon", counted)
+    await settle()
+    assert scheduled == []

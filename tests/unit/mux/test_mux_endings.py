@@ -10,7 +10,7 @@ from mux_fakes import Ends, Recorder, settle
 
 from tpconfig.mux import frames
 from tpconfig.mux.aio import Mux, MuxStream
-from tpconfig.mux.frames import GO_AWAY, PING, SYN
+from tpconfig.mux.frames import DATA, GO_AWAY, PING, SYN, WINDOW_UPDATE
 from tpconfig.mux.transport import HIGH_WATER
 
 
@@ -158,6 +158,21 @@ async def test_any_end_in_any_callback(
         await settle()
         assert ends.accepted[0].data == b"still here"
         assert ends.server.stream_count == 1
+
+
+async def test_nothing_is_accepted_after_the_end() -> None:
+    """What stands in a chunk behind the bytes that made a protocol end the mux is not accepted."""
+    ends = Ends()
+    ends.make = lambda stream: Saboteur("data", "pipe_lost", ends)
+    ends.server.data_received(
+        frames.encode(WINDOW_UPDATE, SYN, 1, 0)
+        + frames.encode(DATA, 0, 1, 1)
+        + b"x"
+        + frames.encode(WINDOW_UPDATE, SYN, 3, 0)
+    )
+    await settle()
+    assert len(ends.accepted) == 1
+    assert ends.server.stream_count == 0
 
 
 async def test_a_protocols_bug_is_reported_and_resets_its_stream_only() -> None:

@@ -180,31 +180,80 @@ async def test_a_protocol_may_hand_its_stream_over() -> None:
     assert isinstance(chain.near.error, ConnectionResetError)
 
 
-async def test_bytes_that_come_although_reading_is_paused_are_held() -> None:
-    """A transport that does not honour pausing at once (uvloop) loses nothing."""
+async def test_half_an_answer_never_looks_whole(chain: Chain) -> None:
+    """When a side goes before it has finished, the other is reset, even one that had."""
+    chain.near.stream.write_eof()
+    await settle()
+    assert chain.splice.b.transport is not None
+    chain.splice.b.transport.close()
+    await settle()
+    assert isinstance(chain.near.error, ConnectionResetError)
+    assert "eof" not in chain.near.calls
+
+
+class Plain(asyncio.Transport):
+    """Writes down what is asked of it; goes on reading although paused, as uvloop's may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.calls: list[str] = []
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.calls.append("eof")
+
+    def is_closing(self) -> bool:
+        return False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+
+def test_bytes_that_come_although_reading_is_paused_are_held() -> None:
+    """A transport that does not honour pausing at once loses nothing."""
     splice = Splice()
-
-    class Deaf(asyncio.Transport):
-        def __init__(self) -> None:
-            super().__init__()
-            self.written = b""
-
-        def pause_reading(self) -> None:
-            pass
-
-        def resume_reading(self) -> None:
-            pass
-
-        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-            pass
-
-        def write(self, data: bytes | bytearray | memoryview) -> None:
-            self.written += data
-
-    splice.a.connection_made(Deaf())
+    splice.a.connection_made(Plain())
     splice.a.data_received(b"one ")
     splice.a.data_received(b"two")
-    target = Deaf()
+    target = Plain()
     splice.b.connection_made(target)
     splice.a.data_received(b" three")
     assert target.written == b"one two three"
+
+
+def test_a_side_that_is_full_from_the_start_is_honoured() -> None:
+    """A side that was full before the other was connected keeps the other from reading."""
+    splice = Splice()
+    splice.b.pause_writing()
+    splice.b.connection_made(Plain())
+    source = Plain()
+    splice.a.connection_made(source)
+    assert source.calls == ["pause"]
+    splice.b.resume_writing()
+    assert source.calls == ["pause", "resume"]
+
+
+def test_the_end_is_passed_on_once() -> None:
+    """A side that has ended is not read again, which would end it twice."""
+    splice = Splice()
+    source, target = Plain(), Plain()
+    splice.a.connection_made(source)
+    splice.b.connection_made(target)
+    splice.b.pause_writing()
+    splice.a.eof_received()
+    splice.a.eof_received()
+    splice.b.resume_writing()
+    assert source.calls == ["pause"]
+    assert target.calls == ["eof"]

@@ -104,6 +104,18 @@ async def test_a_peer_that_goes_on_after_close_is_reset() -> None:
     assert isinstance(opener.error, ConnectionResetError)
 
 
+async def test_a_peer_that_had_used_its_window_before_close_is_reset() -> None:
+    """Who waits for credit that a closed transport will never give is reset, not left waiting."""
+    ends = Ends()
+    opener, acceptor = await ends.open()
+    acceptor.stream.pause_reading()
+    opener.stream.write(bytes(INITIAL_WINDOW + 1))
+    await settle()
+    acceptor.stream.close()
+    await settle()
+    assert isinstance(opener.error, ConnectionResetError)
+
+
 async def test_a_closed_stream_that_the_peer_never_ends_is_reset(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,0 +1,89 @@
+"""``python -m tests.bench``: what ``docs/performance.md`` quotes, all of it in one run.
+
+Needs a cluster: ``TP_TEST_KUBECONFIG``, else the rig. Prints a table with ratios to
+``kubectl port-forward`` and to a bare Pod, and with ``--json`` the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.bench import datapath, starting
+from tests.bench.place import Place, open_place
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="of each start-up figure (median)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="tp-bench-") as folder,
+        open_place(Path(folder)) as place,
+    ):
+        figures = measure(place, options.runs)
+    if options.json:
+        print(json.dumps(figures, indent=2))
+    else:
+        print(table(figures))
+
+
+def measure(place: Place, runs: int) -> dict[str, Any]:
+    """Take every figure, one after the other."""
+    say("tp --help")
+    figures: dict[str, Any] = {"help_s": median(starting.help_s(place), runs)}
+    say("a bare Pod, and tp up")
+    pods, ups = [], []
+    for number in range(runs):
+        pods.append(starting.bare_pod_s(place, number))
+        ups.append(starting.up_s(place))
+    figures["bare_pod_s"], figures["up_s"] = statistics.median(pods), statistics.median(ups)
+    say("the data path")
+    return figures | datapath.measure(place)
+
+
+def median(take: Any, runs: int) -> float:
+    """Return the median of several takes."""
+    return statistics.median(take() for _ in range(runs))
+
+
+def table(figures: dict[str, Any]) -> str:
+    """Lay the figures out as Markdown."""
+    rows = [
+        ("`tp --help`", f"{figures['help_s']:.3f} s", ""),
+        ("bare Pod, create to Ready", f"{figures['bare_pod_s']:.2f} s", ""),
+        (
+            "`tp up`, start to command runs",
+            f"{figures['up_s']:.2f} s",
+            f"{figures['up_s'] / figures['bare_pod_s']:.2f} x a bare Pod",
+        ),
+    ]
+    peer = figures["kubectl"]
+    for way in ("out", "in"):
+        ours = figures[way]
+        for key, unit in (
+            ("request_ms", "ms"),
+            ("connect_ms", "ms"),
+            ("down_mbs", "MB/s"),
+            ("up_mbs", "MB/s"),
+        ):
+            ratio = f"{ours[key] / peer[key]:.2f} x kubectl's {peer[key]} {unit}"
+            rows.append((f"{way}: {key.rsplit('_', 1)[0]}", f"{ours[key]} {unit}", ratio))
+    lines = ["| what | tp | against |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def say(what: str) -> None:
+    """Tell what is being measured."""
+    print(f"bench: {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
