@@ -117,10 +117,12 @@ def _fail(message: str, *, path: str, log: Log) -> int:
     """Leave the last words where the kubelet looks for them."""
     log.write("failed", message=message)
     try:
-        with open(path, "w", encoding="utf-8", errors="replace") as file:
-            file.write(message + "\n")
+        # Never created: without a kubelet there is no such file, and nobody who would read it.
+        file = os.open(path, os.O_WRONLY | os.O_TRUNC)
     except OSError:
-        pass
+        return 1
+    with open(file, "w", encoding="utf-8", errors="replace") as termination_log:
+        termination_log.write(message + "\n")
     return 1
 
 

@@ -61,7 +61,8 @@ async def _final_verdict(
             current = verdict(None if gone else event.object, container)
             if (current.state, current.message) != (now.state, now.message):
                 failing_since = loop.time()
-                waiting(current.message)
+                if current.message:
+                    waiting(current.message)
             now, seen = current, True
             if now.state is not State.WAITING and now.patience_s is None and seen:
                 return now

@@ -135,7 +135,7 @@ def _agent_verdict(status: Mapping[str, Any]) -> Verdict:
         )
     if found := _waiting_verdict(waiting, status["name"]):
         return found
-    return Verdict(State.WAITING, waiting.get("reason", "the container starts"))
+    return Verdict(State.WAITING, waiting.get("reason") or "the container to start")
 
 
 def _waiting_verdict(waiting: Mapping[str, Any], container: str) -> Verdict | None:

@@ -133,12 +133,16 @@ class HostedFacts:
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """This machine: what is hosted, which methods work and which commands exist."""
+    """This machine: what is hosted, which methods work and which commands exist.
+
+    ``missing_commands`` are pairs of a workload and the program that its command starts with;
+    ``ports_in_use`` are number, protocol and who listens there.
+    """
 
     hosted: tuple[HostedFacts, ...] = ()
     method: str = "namespace"
     method_problem: tuple[str, str] | None = None
-    missing_commands: frozenset[str] = frozenset()
+    missing_commands: tuple[tuple[str, str], ...] = ()
     ports_in_use: tuple[tuple[int, str, str], ...] = ()
 
     def holder_of(self, port: int, protocol: str) -> str | None:

@@ -226,10 +226,11 @@ def _machine_blockers(
         blockers.append(Blocker(Fault.USAGE, Problem("TP310", message, hint=hint)))
     for one in resolved:
         run = one.workload.run
-        if run is not None and one.workload.name in machine.missing_commands:
+        missing = dict(machine.missing_commands).get(one.workload.name)
+        if run is not None and missing is not None:
             problem = Problem(
                 "TP311",
-                f"workloads.{one.workload.name}: there is no command `{run.argv[0]}` here",
+                f"workloads.{one.workload.name}: there is no command `{missing}` here",
                 run.source,
                 hint="install it, or write its path",
             )

@@ -113,6 +113,7 @@ class Hosted:
         """Have a link to ``pod`` and exactly ``ports`` listening there."""
         if self.pod != pod or self._link is None:
             await self._close_link()
+            self.pod, self.ports, self.serving = pod, (), False
             self._inbound = await hold(self.here.group, open_inbound(self._dialer.dial))
             block = open_link(
                 connect,
@@ -122,7 +123,6 @@ class Hosted:
                 on_state=self._link_changed,
             )
             self._link = await hold(self.here.group, block)
-            self.pod, self.ports, self.serving = pod, (), False
             await self._link.value.grace(pod.grace_s)
         link = self._link.value
         self._dialer.local = {pair.pod: pair.local for pair in ports}

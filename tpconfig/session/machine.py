@@ -123,20 +123,26 @@ class Machine:
 
     async def facts(self, desired: Desired, method: str, problem: Diagnosis | None) -> MachineFacts:
         """Say what is hosted here and what the wish would miss."""
-        missing = {
-            workload.name for workload in desired.workloads if not self._has_command(workload)
-        }
+        missing = [
+            (workload.name, word)
+            for workload in desired.workloads
+            if (word := self._missing_command(workload)) is not None
+        ]
         ports = {
             PodPort(expose.local, expose.protocol)
             for workload in desired.workloads
             for expose in workload.exposes or ()
         }
         taken = machine.ports_in_use(ports)
+        here = [await one.facts() for one in self.hosted.values() if one.pod]
         return MachineFacts(
-            hosted=(*self.elsewhere, *[await one.facts() for one in self.hosted.values()]),
+            hosted=(
+                *self.elsewhere,
+                *[await one.facts() for one in self.hosted.values() if one.pod],
+            ),
             method=method,
             method_problem=(problem.reason, problem.cure) if problem else None,
-            missing_commands=frozenset(missing),
+            missing_commands=tuple(missing),
             ports_in_use=tuple((p.number, p.protocol, who) for p, who in sorted(taken.items())),
         )
 
@@ -201,14 +207,14 @@ class Machine:
         await asyncio.sleep(DRAIN_S)
         return ""
 
-    def _has_command(self, workload: Workload) -> bool:
-        if workload.run is None:
-            return True
-        word = command_word(workload.run.argv)
-        if word is None:
-            return True
+    def _missing_command(self, workload: Workload) -> str | None:
+        """Return the program that a workload's command starts with, if it is not here."""
+        word = command_word(workload.run.argv) if workload.run else None
+        if workload.run is None or word is None:
+            return None
         environ = {**self.here.environ, **dict(workload.env.set)}
-        return machine.find_command(word, environ, workload.run.cwd) is not None
+        found = machine.find_command(word, environ, workload.run.cwd)
+        return word if found is None else None
 
 
 def command_word(argv: tuple[str, ...]) -> str | None:

@@ -199,10 +199,11 @@ async def low_port() -> dict[str, Any]:
 
 
 async def descriptors() -> dict[str, Any]:
-    """What a child inherits, and what the owner holds after many connections."""
+    """What a child inherits, and what the owner holds before and after a busy workload."""
+    own = Path("/proc/self/fd")
+    before = len(list(own.iterdir()))
     async with site() as here:
         child = await here.python("import os; print(os.listdir('/proc/self/fd'))")
-        before = len(os.listdir("/proc/self/fd"))
         for number in range(20):
             assert await here.keeper.connect(9000 + number) is None
             (await here.keeper.reply_socket(("10.0.0.1", 5000 + number))).close()
@@ -212,8 +213,7 @@ async def descriptors() -> dict[str, Any]:
         )
         while here.engine.tasks:
             await asyncio.sleep(0.01)
-        after = len(os.listdir("/proc/self/fd"))
-        return {"child": child["out"], "before": before, "after": after}
+    return {"child": child["out"], "before": before, "after": len(list(own.iterdir()))}
 
 
 async def two_sites() -> dict[str, Any]:

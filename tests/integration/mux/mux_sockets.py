@@ -25,7 +25,7 @@ def run(
     """Run ``test`` on a loop of that kind, within a minute."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await test
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:

@@ -132,57 +132,58 @@ def test_a_peer_that_stops_reading_bounds_what_is_buffered(loop_factory: LoopFac
     run(loop_factory, test())
 
 
+SECRET = bytes(range(32))
+
+
+class Client(asyncio.Protocol):
+    """Shakes hands, then gives every byte to a mux; ``got`` is its first stream's bytes."""
+
+    def __init__(self) -> None:
+        self.got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.hello = ClientHello(SECRET, "7f3a", "0.1.0")
+        self.mux: Mux | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.mux is not None:
+            self.mux.data_received(data)
+            return
+        self.hello.receive_data(data)
+        self.transport.write(self.hello.data_to_send())
+        if self.hello.done:
+            self.mux = Mux(
+                Role.CLIENT,
+                self.transport,
+                accept=lambda stream: First(self.got),
+                lost=lambda reason: None,
+            )
+            self.mux.data_received(self.hello.leftover)
+
+
 @on_both_loops
 def test_the_handshake_hands_over_to_the_mux(loop_factory: LoopFactory) -> None:
     """Hello and mux share a connection; the first frames right behind the welcome are not lost."""
 
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = ServerHello(SECRET, "7f3a", "0.1.0", ("uvloop",))
+        writer.write(hello.data_to_send())
+        while not hello.done:
+            hello.receive_data(await reader.read(1000))
+        writer.write(hello.data_to_send())
+        pipe = cast(asyncio.Transport, writer.transport)
+        mux = Mux(Role.SERVER, pipe, accept=lambda stream: Echo(), lost=lambda reason: None)
+        mux.open(asyncio.Protocol(), opening=b"tcp-in 80 10.0.0.1 1\n")
+        await reader.read()
+        mux.close()
+
     async def test() -> None:
-        secret = bytes(range(32))
-        got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-        class Client(asyncio.Protocol):
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                # uvloop's transports are no subclasses of asyncio's
-                self.transport = cast(asyncio.Transport, transport)
-                self.hello = ClientHello(secret, "7f3a", "0.1.0")
-                self.mux: Mux | None = None
-
-            def data_received(self, data: bytes) -> None:
-                if self.mux is not None:
-                    self.mux.data_received(data)
-                    return
-                self.hello.receive_data(data)
-                self.transport.write(self.hello.data_to_send())
-                if self.hello.done:
-                    self.mux = Mux(
-                        Role.CLIENT, self.transport, accept=self.accept, lost=lambda reason: None
-                    )
-                    self.mux.data_received(self.hello.leftover)
-
-            def accept(self, stream: MuxStream) -> asyncio.BaseProtocol:
-                return First(got)
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            hello = ServerHello(secret, "7f3a", "0.1.0", ("uvloop",))
-            writer.write(hello.data_to_send())
-            while not hello.done:
-                hello.receive_data(await reader.read(1000))
-            writer.write(hello.data_to_send())
-            mux = Mux(
-                Role.SERVER,
-                writer.transport,  # type: ignore[arg-type]
-                accept=lambda stream: Echo(),
-                lost=lambda reason: None,
-            )
-            mux.open(asyncio.Protocol(), opening=b"tcp-in 80 10.0.0.1 1\n")
-            await got
-            mux.close()
-
-        loop = asyncio.get_running_loop()
         listener = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = listener.sockets[0].getsockname()[1]
-        transport, _ = await loop.create_connection(Client, "127.0.0.1", port)
-        assert await got == b"tcp-in 80 10.0.0.1 1\n"
+        loop = asyncio.get_running_loop()
+        transport, client = await loop.create_connection(Client, "127.0.0.1", port)
+        assert await client.got == b"tcp-in 80 10.0.0.1 1\n"
         transport.close()
         listener.close()
 

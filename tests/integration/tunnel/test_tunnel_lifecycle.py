@@ -86,6 +86,7 @@ async def test_a_second_sigterm_means_now(start_agent: StartAgent) -> None:
 @pytest.mark.parametrize("which", ["link_port", "probe_port"])
 async def test_a_port_that_is_taken(start_agent: StartAgent, tmp_path: Path, which: str) -> None:
     """An agent that cannot have its ports says which one, where the kubelet looks for it."""
+    (tmp_path / "termination-log").touch()
     with socket.create_server(("127.0.0.1", 0)) as sidecar:
         taken = sidecar.getsockname()[1]
         agent = await start_agent(wait=False, **{which: taken})

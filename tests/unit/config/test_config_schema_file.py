@@ -194,6 +194,8 @@ def changed(draw: st.DrawFn) -> Any:
             inside[last]
         except (KeyError, IndexError, TypeError):
             continue
+        if not isinstance(inside, dict | list):
+            continue
         match draw(st.sampled_from(["replace", "remove", "add"])):
             case "replace":
                 inside[last] = draw(ODD)
