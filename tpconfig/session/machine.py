@@ -136,10 +136,7 @@ class Machine:
         taken = machine.ports_in_use(ports)
         here = [await one.facts() for one in self.hosted.values() if one.pod]
         return MachineFacts(
-            hosted=(
-                *self.elsewhere,
-                *[await one.facts() for one in self.hosted.values() if one.pod],
-            ),
+            hosted=(*self.elsewhere, *here),
             method=method,
             method_problem=(problem.reason, problem.cure) if problem else None,
             missing_commands=tuple(missing),

@@ -57,6 +57,9 @@ async def join(sock: socket.socket, protocol: asyncio.BaseProtocol) -> bool:
         Whether the protocol got its transport; if not, the socket is closed.
     """
     try:
+        if sock.family != socket.AF_UNIX:
+            # asyncio does this only where the socket's protocol is spelled out.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, sock)
     except OSError:
         sock.close()

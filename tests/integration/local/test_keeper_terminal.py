@@ -21,9 +21,9 @@ from keeper_people import Person
 SHELL = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
 
 IN_FRONT = (
-    "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL);"
-    'signal.signal(signal.SIGCONT, lambda *_: print("resu" + "med", flush=True));'
-    'print("u" + "p", flush=True); exec("while True: time.sleep(9)")'
+    "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+    'signal.signal(signal.SIGCONT, lambda *_: os.write(1, b"resu" + b"med\\n"));'
+    'os.write(1, b"u" + b"p\\n"); exec("while True: time.sleep(9)")'
 )
 """Speaks itself, so that it is in front for sure: bash alone may lose a key that comes earlier."""
 

@@ -36,7 +36,7 @@ def answer(query: bytes, *addresses: str, code: int = 0, truncated: bool = False
 
 def two_addresses() -> tuple[str, str, int]:
     """Return two loopback addresses for nameservers, and a port that both have free."""
-    return "127.0.0.1", "127.0.0.2", free_port(socket.SOCK_DGRAM)
+    return "127.0.0.1", "127.0.0.2", free_port()
 
 
 @asynccontextmanager

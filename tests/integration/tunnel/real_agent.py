@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -27,11 +28,17 @@ BOOTSTRAP = (
 FAST = Timing(first_s=10, attempt_s=5, request_s=5, heartbeat_s=0.3, backoff_max_s=0.2)
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return a port that nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_port() -> int:
+    """Return a port that nobody uses, below those that the kernel gives to clients."""
+    while True:
+        port = random.randrange(15_000, 30_000)
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as sock:
+                    sock.bind(("0.0.0.0", port))
+        except OSError:
+            continue
+        return port
 
 
 @dataclass

@@ -207,7 +207,7 @@ async def test_the_end_of_the_link_closes_the_ports(agent: Agent) -> None:
 
 async def test_udp_peers_have_flows_of_their_own(agent: Agent) -> None:
     """Each peer's datagrams arrive here as from one socket, and the answers find their way."""
-    pod_port = free_port(socket.SOCK_DGRAM)
+    pod_port = free_port()
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
         here.bind(("127.0.0.1", 0))

@@ -93,7 +93,7 @@ async def test_a_name_that_does_not_exist(agent: Agent) -> None:
 
 async def test_nobody_there_is_no_end(agent: Agent) -> None:
     """A server that is not there yet can be there for the next datagram."""
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port()
     async with agent.link() as link, processes(link) as inside:
         talk = Talk()
         conversation = inside.outbound.udp(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -39,8 +41,7 @@ class Recorder(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note it."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.told.append("made")
 
     def data_received(self, data: bytes) -> None:
@@ -171,6 +172,19 @@ async def test_a_line_that_is_no_answer_is_a_refusal() -> None:
     joined(serve).open(reader, opening=encode(Dns()))
     await opener.lost.wait()
     assert [refusal.code for refusal in refusals] == ["unknown"]
+
+
+async def test_small_writes_do_not_wait() -> None:
+    """Nagle's algorithm is off on every connection that gets a transport."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        there = socket.create_connection(listener.getsockname())
+        here, _ = listener.accept()
+        here.setblocking(False)
+        joining = Recorder()
+        assert await streams.join(here, joining)
+        assert here.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        there.close()
+        await joining.lost.wait()
 
 
 async def test_a_bug_in_one_stream_is_reported_and_contained() -> None:
