@@ -218,6 +218,10 @@ class FakeApiServer:
         if request.query.get("dryRun"):
             raise fake_status.bad_request("the fake cannot do a dry run")
         if request.method == "POST":
+            if name is not None:
+                raise fake_status.StatusError(
+                    405, "MethodNotAllowed", "the server does not allow this method"
+                )
             if target.resource.namespaced and target.namespace is None:
                 raise fake_status.bad_request("a namespace is required")
             made = self.store.create(kind, namespace, body, manager=manager)

@@ -14,6 +14,7 @@ Object = dict[str, Any]
 _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 _PATH_NAMES = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 _NEEDS_VERSION = ("Lease",)
+_RETURNED = ("Pod", "Service", "ServiceAccount", "Namespace")
 
 
 def check_new(resource: Resource, namespace: str, item: Object) -> None:
@@ -27,6 +28,10 @@ def check_new(resource: Resource, namespace: str, item: Object) -> None:
             "metadata.name",
             "Required value: name or generateName is required",
             "FieldValueRequired",
+        )
+    if metadata.get("resourceVersion"):
+        raise fake_status.StatusError(
+            500, "", "resourceVersion should not be set on objects to be created"
         )
     if resource.kind not in _PATH_NAMES and not (_NAME.match(name) and len(name) <= 253):
         raise fake_status.invalid(
@@ -75,6 +80,10 @@ def check_change(resource: Resource, before: Object, after: Object) -> None:
         raise fake_status.bad_request(
             f"the name of the object ({after['metadata']['name']}) does not match the name on the "
             f"URL ({name})"
+        )
+    if after["metadata"].get("namespace") != before["metadata"].get("namespace"):
+        raise fake_status.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
         )
     uid = before["metadata"]["uid"]
     if after["metadata"].get("uid", uid) != uid:
@@ -142,6 +151,24 @@ def fill_in(resource: Resource, item: Object) -> None:
             item["status"] = {"loadBalancer": {}}
         case "Secret":
             item.setdefault("type", "Opaque")
+
+
+def fill_in_again(resource: Resource, item: Object) -> None:
+    """Set what the API server sets where a change took it away."""
+    if resource.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
+        item["spec"].setdefault("replicas", 1)
+
+
+def deleted(resource: Resource, item: Object) -> Object:
+    """Return the answer to the removal of ``item``: a few kinds come back, the rest is a Status."""
+    if resource.kind in _RETURNED:
+        return item
+    metadata = item["metadata"]
+    details = {"name": metadata["name"], "kind": resource.plural, "uid": metadata["uid"]}
+    if resource.group:
+        details["group"] = resource.group
+    head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    return {**head, "details": details}
 
 
 def grace_of(resource: Resource, item: Object, asked_s: int | None) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.fakes import fake_rules, fake_selecting, fake_status
+from tests.fakes import fake_rules, fake_selecting, fake_status, fake_validation
 from tpconfig.cluster.paths import Resource, resource_of
 
 Object = dict[str, Any]
@@ -105,8 +105,9 @@ class Store:
         item["apiVersion"], item["kind"] = resource.api_version, resource.kind
         metadata["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
         metadata["creationTimestamp"] = self.timestamp()
-        metadata.pop("resourceVersion", None)
         fake_rules.fill_in(resource, item)
+        fake_validation.tidy(item)
+        fake_validation.check(resource, item)
         if "spec" in item and resource.kind != "Namespace":
             metadata["generation"] = 1
         self._sign(item, manager, "Update")
@@ -130,6 +131,9 @@ class Store:
         self._check_version(resource, before, metadata.get("resourceVersion") or None)
         after = _merged(before, wanted, subresource)
         fake_rules.check_change(resource, before, after)
+        fake_rules.fill_in_again(resource, after)
+        fake_validation.tidy(after)
+        fake_validation.check(resource, after)
         after["metadata"].update(
             {key: before["metadata"][key] for key in ("uid", "creationTimestamp", "name")}
         )
@@ -161,7 +165,7 @@ class Store:
         grace_s = fake_rules.grace_of(resource, before, options.get("gracePeriodSeconds"))
         key = _key(resource, namespace, name)
         if grace_s == 0 and not metadata.get("finalizers") and resource.kind != "Namespace":
-            return self._write(resource, key, before, None)
+            return fake_rules.deleted(resource, self._write(resource, key, before, None))
         if metadata.get("deletionTimestamp") is None:
             ends = self.now() + timedelta(seconds=grace_s)
             metadata["deletionTimestamp"] = ends.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -98,7 +98,7 @@ def config(folder: Path, url: str, certificates: Certificates, **cluster: Any) -
 
 async def exercise(kubeconfig: str, fake: FakeApiServer) -> None:
     """Make a request, and send bytes through a port-forward."""
-    body = {"metadata": {"name": "p"}, "spec": {"containers": []}}
+    body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
     fake.store.create("pod", "default", body)
     fake.store.update(
         *("pod", "default", "p"),

@@ -57,7 +57,7 @@ class Ear:
 @asynccontextmanager
 async def pod(fake: FakeApiServer, serve: Serve) -> AsyncIterator[None]:
     """A running Pod ``p`` whose port 7000 is served by ``serve``."""
-    body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}
+    body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
     fake.store.create("pod", "default", body)
     fake.store.update(
         "pod",
@@ -254,7 +254,11 @@ async def test_closing_the_api_loses_its_pipes(fake: FakeApiServer, tmp_path: Pa
 
 async def test_pod_that_does_not_run_is_refused(fake: FakeApiServer, api: Api) -> None:
     """A Pod that is still pending is an ApiError with the kubelet's words."""
-    fake.store.create("pod", "default", {"metadata": {"name": "p"}, "spec": {"containers": []}})
+    fake.store.create(
+        "pod",
+        "default",
+        {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}},
+    )
     with pytest.raises(failures.ApiError) as caught:
         await open_port_forward(api, "default", "p", 7000)
     assert "Current status=Pending" in caught.value.message
