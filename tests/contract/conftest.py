@@ -9,6 +9,6 @@ ROOT = str(Path(__file__).resolve().parents[2])
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from tests.contract.contract_place import place  # noqa: E402
+from tests.contract.contract_place import place, real  # noqa: E402
 
-__all__ = ["place"]
+__all__ = ["place", "real"]

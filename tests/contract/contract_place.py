@@ -5,8 +5,8 @@ The real one is what ``TP_TEST_KUBECONFIG`` names (``TP_TEST_CONTEXT`` chooses i
 
 from __future__ import annotations
 
-import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -20,8 +20,6 @@ from tpconfig.cluster.api import Api, open_api
 from tpconfig.cluster.paths import path_of
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE = os.environ.get("TP_TEST_IMAGE", "python:3.13-slim")
-"""Any image with a Python 3 on its PATH; the rig names its own."""
 
 
 @dataclass
@@ -39,44 +37,50 @@ class Place:
         return path_of(kind, self.namespace, name, subresource)
 
 
+@dataclass(frozen=True)
+class Real:
+    """The real API server of this run."""
+
+    kubeconfig: str
+    context: str | None
+    image: str
+
+
+@pytest.fixture(scope="session")
+def real() -> Real:
+    """What ``TP_TEST_KUBECONFIG`` names, else the rig; fails where there is neither."""
+    image = os.environ.get("TP_TEST_IMAGE")
+    given = os.environ.get("TP_TEST_KUBECONFIG")
+    if given:
+        return Real(given, os.environ.get("TP_TEST_CONTEXT"), image or "python:3.13-slim")
+    return Real(_rig("kubeconfig"), None, image or _rig("image"))
+
+
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.rig)])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     """A fresh namespace on the fake, and on the real API server."""
     async with AsyncExitStack() as stack:
-        fake, image = None, IMAGE
         if request.param == "fake":
             fake = await stack.enter_async_context(fake_api_server())
-            kubeconfig, context = fake.write_kubeconfig(tmp_path), None
+            cluster = Real(fake.write_kubeconfig(tmp_path), None, "fake")
         else:
-            kubeconfig, context = await _real()
-            image = os.environ.get("TP_TEST_IMAGE") or await _rig("image")
-        api = await stack.enter_async_context(open_api(context=context, kubeconfig=kubeconfig))
+            fake, cluster = None, request.getfixturevalue("real")
+        opened = open_api(context=cluster.context, kubeconfig=cluster.kubeconfig)
+        api = await stack.enter_async_context(opened)
         body = {"metadata": {"generateName": "tp-contract-"}}
-        made = await api.create(path_of("namespace"), body)
-        name = made["metadata"]["name"]
+        name = (await api.create(path_of("namespace"), body))["metadata"]["name"]
         try:
-            yield Place(api, name, image, kubeconfig, fake)
+            yield Place(api, name, cluster.image, cluster.kubeconfig, fake)
         finally:
             await api.delete(path_of("namespace", None, name))
 
 
-async def _real() -> tuple[str, str | None]:
-    given = os.environ.get("TP_TEST_KUBECONFIG")
-    if given:
-        return given, os.environ.get("TP_TEST_CONTEXT")
-    return await _rig("kubeconfig"), None
-
-
-async def _rig(what: str) -> str:
-    """Return what the rig prints as its last line; fails where there is no rig."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.rig", what),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+def _rig(what: str) -> str:
+    """Return what the rig prints as its last line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.rig", what], cwd=ROOT, capture_output=True, text=True
     )
-    output, _ = await process.communicate()
-    lines = output.decode().strip().splitlines()
-    if process.returncode != 0 or not lines:
-        pytest.fail("no rig: run `python -m tests.rig up`, or set TP_TEST_KUBECONFIG")
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not lines:
+        pytest.fail(f"no rig ({done.stderr.strip()}): run `python -m tests.rig up`")
     return lines[-1]

@@ -75,25 +75,8 @@ def _check_selector(resource: Resource, item: Object) -> None:
 
 def check_change(resource: Resource, before: Object, after: Object) -> None:
     """Refuse a change that the API server would refuse."""
+    _check_identity(resource, before["metadata"], after["metadata"])
     name = before["metadata"]["name"]
-    if after["metadata"].get("name", name) != name:
-        raise fake_status.bad_request(
-            f"the name of the object ({after['metadata']['name']}) does not match the name on the "
-            f"URL ({name})"
-        )
-    if after["metadata"].get("namespace") != before["metadata"].get("namespace"):
-        raise fake_status.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    uid = before["metadata"]["uid"]
-    if after["metadata"].get("uid", uid) != uid:
-        raise fake_status.invalid(
-            resource.kind,
-            name,
-            "metadata.uid",
-            f'Invalid value: "{after["metadata"]["uid"]}": field is immutable',
-            "FieldValueInvalid",
-        )
     if resource.kind == "Pod" and _frozen(before) != _frozen(after):
         raise fake_status.invalid(
             "Pod",
@@ -114,6 +97,21 @@ def check_change(resource: Resource, before: Object, after: Object) -> None:
                 "FieldValueInvalid",
             )
         _check_selector(resource, after)
+
+
+def _check_identity(resource: Resource, before: Object, after: Object) -> None:
+    name = before["name"]
+    if after.get("name", name) != name:
+        raise fake_status.bad_request(
+            f"the name of the object ({after['name']}) does not match the name on the URL ({name})"
+        )
+    if after.get("namespace") != before.get("namespace"):
+        raise fake_status.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    if after.get("uid", before["uid"]) != before["uid"]:
+        why = f'Invalid value: "{after["uid"]}": field is immutable'
+        raise fake_status.invalid(resource.kind, name, "metadata.uid", why, "FieldValueInvalid")
 
 
 def _frozen(pod: Object) -> Object:

@@ -104,6 +104,12 @@ def go_client(workshop: Workshop) -> str:
 
 
 @pytest.fixture
+def go_client_with_libc(workshop: Workshop) -> str:
+    """The same with cgo, so that the C library resolves its names."""
+    return workshop.build("gocgoclient.go", _GO, "go", "build", "-tags", "netcgo")
+
+
+@pytest.fixture
 def c_client(workshop: Workshop) -> str:
     """A static client of the C library: ``tcp|udp ADDRESS PORT``."""
     return workshop.build("cclient.c", _C, "gcc", "-static")

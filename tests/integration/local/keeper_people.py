@@ -43,7 +43,11 @@ class Workshop:
             subprocess.run(
                 [*compiler, "-o", program.name, name],
                 cwd=self.folder,
-                env={**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off"},
+                env={
+                    **os.environ,
+                    "CGO_ENABLED": str(int("netcgo" in compiler)),
+                    "GO111MODULE": "off",
+                },
                 check=True,
             )
         return str(program)

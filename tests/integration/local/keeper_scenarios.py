@@ -329,7 +329,9 @@ async def lost_keeper() -> dict[str, Any]:
     return {}
 
 
-async def entered(argv: list[str], stdin: str, isolated: bool) -> dict[str, Any]:
+async def entered(
+    argv: list[str], stdin: str, isolated: bool, ignored: bool = False
+) -> dict[str, Any]:
     """A command that enters from outside, as ``tp run`` does, with a server running inside."""
     server = (
         "import socket, os; s = socket.create_server(('127.0.0.1', 8080)); print('up');"
@@ -341,6 +343,8 @@ async def entered(argv: list[str], stdin: str, isolated: bool) -> dict[str, Any]
         spec = process.ProcessSpec("test", program, dict(os.environ), "/")
         async with process.open_process(here.keeper, spec, lambda *_: up.set()):
             await up.wait()
+            # What a child ignores it has from its parent.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
             caller = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",

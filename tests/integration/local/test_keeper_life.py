@@ -159,3 +159,16 @@ def test_entering_dies_of_its_signal(person: Person) -> None:
     """The caller sees the signal that ended the command, as if it had been its own child."""
     result = person.run("entered", argv=["sh", "-c", "kill -9 $$"], stdin="", isolated=True)
     assert result["code"] == -signal.SIGKILL
+
+
+def test_entering_keeps_what_the_caller_ignores(ordinary: Person) -> None:
+    """A signal that the caller ignores stays ignored (nohup); Python's own habits do not."""
+    result = ordinary.run(
+        "entered",
+        argv=["sh", "-c", "grep SigIgn /proc/self/status"],
+        stdin="",
+        isolated=True,
+        ignored=True,
+    )
+    ignored = int(result["out"].split()[1], 16)
+    assert ignored == 1 << (signal.SIGHUP - 1)

@@ -31,6 +31,12 @@ def test_go_resolves_with_its_own_resolver(person: Person, go_client: str) -> No
     assert result["out"] == [f"[{KNOWN_ADDRESS}]"]
 
 
+def test_go_resolves_with_the_c_library(person: Person, go_client_with_libc: str) -> None:
+    """A Go program that leaves names to the C library gets the same answer."""
+    result = person.run("client", argv=[go_client_with_libc, "lookup", "orders"])
+    assert result["out"] == [f"[{KNOWN_ADDRESS}]"]
+
+
 def test_unknown_name_is_unknown(person: Person, go_client: str) -> None:
     """A name that does not exist is told apart from a failure."""
     assert person.run("client", argv=[go_client, "lookup", "no.such.name."])["out"] == [

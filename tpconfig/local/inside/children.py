@@ -62,7 +62,7 @@ def _become(request: dict[str, Any], descriptors: tuple[int, ...], tell: int) ->
                 os.tcsetpgrp(0, os.getpid())
         else:
             os.setsid()
-        restore_signals()
+        restore_signals(signal.valid_signals())
         stage = "cwd"
         os.chdir(request["cwd"])
         stage = "exec"
@@ -94,9 +94,9 @@ def execute(argv: list[str], env: dict[str, str]) -> NoReturn:
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), found)
 
 
-def restore_signals() -> None:
-    """Give every signal its default meaning again, as a shell's child expects it."""
-    for number in signal.valid_signals():
+def restore_signals(numbers: Iterable[int]) -> None:
+    """Give signals their default meaning again, as a shell's child expects it."""
+    for number in numbers:
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             try:
                 signal.signal(number, signal.SIG_DFL)

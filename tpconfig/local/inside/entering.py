@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import Final, NoReturn
 
@@ -19,6 +20,9 @@ _KINDS: Final = (
     ("net", syscalls.CLONE_NEWNET),
     ("mnt", syscalls.CLONE_NEWNS),
 )
+_SILENCED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+"""All others stay as the caller has them: who says ``nohup`` means it."""
+
 OUR_FAILURE: Final = 125
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
@@ -35,7 +39,7 @@ def become(descriptor: int) -> NoReturn:
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
         _give_up(OUR_FAILURE, f"cannot enter the workload:{place} {error.strerror}")
-    children.restore_signals()
+    children.restore_signals(_SILENCED_BY_PYTHON)
     try:
         children.execute(request["argv"], request["env"])
     except FileNotFoundError:

@@ -21,6 +21,7 @@ LISTENER: Final = ("127.127.127.127", 1)
 """Where both listeners are bound: an address and port that no process wants for itself."""
 
 IP_RECVORIGDSTADDR: Final = 20
+_SO_RCVBUFFORCE: Final = 33
 _BACKLOG: Final = 4096
 _UDP_BUFFER: Final = 4 * 1024 * 1024
 _SBIN: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -113,7 +114,10 @@ def open_listeners() -> tuple[socket.socket, socket.socket]:
     tcp.listen(_BACKLOG)
     udp = _transparent(socket.SOCK_DGRAM, LISTENER)
     udp.setsockopt(socket.IPPROTO_IP, IP_RECVORIGDSTADDR, 1)
-    udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER)
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _UDP_BUFFER)
+    except PermissionError:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER)
     return tcp, udp
 
 
