@@ -43,7 +43,7 @@ def code_of(error: OSError) -> RefusalCode:
 
 
 async def tcp(
-    lookup: Lookup, host: str, port: int, *, timeout_s: float = TIMEOUT_S
+    lookup: Lookup, host: str, *, port: int, timeout_s: float = TIMEOUT_S
 ) -> socket.socket:
     """Return a connected, non-blocking socket.
 
@@ -64,7 +64,7 @@ async def tcp(
 
 
 async def udp(
-    lookup: Lookup, host: str, port: int, *, timeout_s: float = TIMEOUT_S
+    lookup: Lookup, host: str, *, port: int, timeout_s: float = TIMEOUT_S
 ) -> socket.socket:
     """Return a non-blocking UDP socket that is connected to the first address with a route.
 

@@ -123,6 +123,7 @@ class ConnectedUdp:
         self,
         sock: socket.socket,
         received: Callable[[bytes], None],
+        *,
         failed: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         self._sock: socket.socket | None = sock

@@ -113,7 +113,7 @@ class PeerLink:
             if protocol == "tcp":
                 opened: listen.OpenPort = listen.TcpPort(port, self._connection_to(port))
             else:
-                opened = listen.UdpPort(port, self._flow_to(port), self._flows)
+                opened = listen.UdpPort(port, self._flow_to(port), budget=self._flows)
             self._ports[port, protocol] = opened
 
     def unlisten(self, port: int, protocol: str) -> None:
@@ -150,10 +150,10 @@ class PeerLink:
                 assert self._tasks is not None
                 stream.write(streams.OK)
                 return questions.DnsStream(self._pod.forwarder, self._tasks)
-            case TcpTo(host, port):
-                return self._tcp_to(stream, host, port)
-            case UdpTo(host, port):
-                return self._udp_to(stream, host, port)
+            case TcpTo():
+                return self._tcp_to(stream, opening)
+            case UdpTo():
+                return self._udp_to(stream, opening)
             case TcpFrom() | UdpFrom():
                 raise streams.StreamRefusedError(_NOT_YOURS)
             case _:
@@ -167,12 +167,12 @@ class PeerLink:
         description = describe.describe(self._pod.settings)
         return control.ControlStream(self, description=description, ended=self.end)
 
-    def _tcp_to(self, stream: MuxStream, host: str, port: int) -> asyncio.Protocol:
+    def _tcp_to(self, stream: MuxStream, to: TcpTo) -> asyncio.Protocol:
         splice = self._new_splice()
 
         async def connect() -> None:
             try:
-                sock = await dial.tcp(self._pod.lookup, host, port)
+                sock = await dial.tcp(self._pod.lookup, to.host, port=to.port)
                 if splice.a.lost:
                     sock.close()
                     return
@@ -186,13 +186,13 @@ class PeerLink:
         self._spawn(stream, connect)
         return splice.a
 
-    def _udp_to(self, stream: MuxStream, host: str, port: int) -> asyncio.Protocol:
+    def _udp_to(self, stream: MuxStream, to: UdpTo) -> asyncio.Protocol:
         if not self._flows.take():
             raise streams.StreamRefusedError(Refusal("limit", f"{MAX_FLOWS} UDP flows are open"))
-        new = flow.SocketFlow(ended=self._flows.give_back, idle_s=flow.idle_s(port))
+        new = flow.SocketFlow(ended=self._flows.give_back, idle_s=flow.idle_s(to.port))
 
         async def connect() -> None:
-            sock = await dial.udp(self._pod.lookup, host, port)
+            sock = await dial.udp(self._pod.lookup, to.host, port=to.port)
             stream.write(streams.OK)
             new.attach(sock)
 

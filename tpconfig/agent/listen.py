@@ -77,7 +77,7 @@ class UdpPort:
     """
 
     def __init__(
-        self, port: int, begin: Callable[[Peer, flow.Flow], None], budget: flow.Budget
+        self, port: int, begin: Callable[[Peer, flow.Flow], None], *, budget: flow.Budget
     ) -> None:
         self._begin = begin
         self._budget = budget

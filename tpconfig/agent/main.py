@@ -69,7 +69,7 @@ async def _serve(settings: Settings, log: Log, *, loop: str) -> None:
             log.write("started", version=settings.version, python=python, loop=loop)
             await stopping.wait()
             log.write("stopping")
-            await _drain(pod, server, stop_now)
+            await _drain(pod, server, stop_now=stop_now)
             server.close()
             probes.close()
             raise _DoneError
@@ -86,7 +86,7 @@ class _DoneError(Exception):
     """Ends what is left of the agent's tasks."""
 
 
-async def _drain(pod: Pod, server: LinkServer, stop_now: asyncio.Event) -> None:
+async def _drain(pod: Pod, server: LinkServer, *, stop_now: asyncio.Event) -> None:
     """Go on serving until callers have noticed: those that come late, and those that are here."""
     pod.readiness.end()
     loop = asyncio.get_running_loop()

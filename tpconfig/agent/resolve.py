@@ -66,7 +66,7 @@ class Forwarder:
         failed = failure(query)
         if not failed or not self._servers:
             return failed
-        exchange = _Exchange(query, self._servers, self._port)
+        exchange = _Exchange(query, self._servers, port=self._port)
         try:
             async with asyncio.timeout(self._deadline_s):
                 try:
@@ -98,7 +98,7 @@ class Forwarder:
 class _Exchange:
     """One question on its way: a socket per server, all of them heard until one has answered."""
 
-    def __init__(self, query: bytes, servers: Sequence[str], port: int) -> None:
+    def __init__(self, query: bytes, servers: Sequence[str], *, port: int) -> None:
         self.refusal = b""
         self._query = query
         self._servers = servers
@@ -153,7 +153,7 @@ class _Exchange:
         udp = flow.ConnectedUdp(
             sock,
             lambda answer: self._received(server, answer),
-            lambda error: self._fail(server),
+            failed=lambda error: self._fail(server),
         )
         self._asked[server] = udp
         return udp

@@ -13,7 +13,6 @@ touches; they are made lazy while it is imported, which leaves 320 ms, 200 of th
 # mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.abc
 import importlib.machinery
@@ -294,6 +293,8 @@ def _named(config: Mapping[str, Any], kind: str, name: str | None, files: str) -
     if name in entries:
         found = entries[name][kind]
         return dict(getattr(found, "value", found))
+    import difflib  # 10 ms that only a mistake has to pay
+
     nearest = difflib.get_close_matches(str(name), entries, n=1)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     there = ", ".join(sorted(entries)) or "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +39,7 @@ def resolve(
     """
     file = loaded.file
     known = file.workloads
-    for name in names:
-        if name not in known:
-            raise UsageError(
-                f"the file has no workload `{name}`",
-                hint=f"did you mean `{guess}`?"
-                if (guess := nearest(name, known))
-                else f"it has: {', '.join(known) or 'none'}",
-            )
+    _check_names(names, known)
     chosen = [name for name in known if not names or name in names]
     outbound = file.outbound
     return Resolved(
@@ -70,6 +63,15 @@ def resolve(
         namespace=file.cluster.namespace,
         protected=tuple(file.cluster.protected),
     )
+
+
+def _check_names(names: Sequence[str], known: Iterable[str]) -> None:
+    there = list(known)
+    for name in names:
+        if name not in there:
+            guess = nearest(name, there)
+            hint = f"did you mean `{guess}`?" if guess else f"it has: {', '.join(there) or 'none'}"
+            raise UsageError(f"the file has no workload `{name}`", hint=hint)
 
 
 def _destinations(rules: Sequence[Destination]) -> tuple[wish.Destination, ...]:

@@ -30,32 +30,41 @@ def failure(query: bytes) -> bytes:
 
 
 def fit(query: bytes, answer: bytes) -> bytes:
-    """Return ``answer``, or where the asker takes less over UDP, its head with TC set.
+    """Return ``answer``, or where the asker takes less over UDP, what fits of it with TC set.
 
-    The asker then comes again over TCP.
+    The asker then comes again over TCP; one that does not know how (musl before 1.2.4) makes do
+    with the records that it got.
     """
-    if len(answer) <= udp_limit(query):
+    limit = udp_limit(query)
+    if len(answer) <= limit:
         return answer
-    number, flags, *_ = _HEADER.unpack_from(answer)
+    number, flags, questions, records, *_ = _HEADER.unpack_from(answer)
     end = _questions_end(answer)
-    count = 0 if end is None else _questions(answer)
-    header = _HEADER.pack(number, flags | _TC, count, 0, 0, 0)
-    return header + answer[SHORTEST : end or SHORTEST]
+    if end is None:
+        questions, end = 0, SHORTEST
+    kept = 0
+    while kept < records:
+        following = _record_end(answer, end)
+        if following is None or following > limit:
+            break
+        kept, end = kept + 1, following
+    return _HEADER.pack(number, flags | _TC, questions, kept, 0, 0) + answer[SHORTEST:end]
 
 
 def udp_limit(query: bytes) -> int:
     """Return how many bytes the asker takes over UDP."""
     position = _questions_end(query)
-    if position is None:
-        return CLASSIC_LIMIT
     for _ in range(sum(_HEADER.unpack_from(query)[3:])):
-        position = _name_end(query, position)
-        if position is None or position + _RECORD.size > len(query):
+        if position is None:
             break
-        kind, size, _, length = _RECORD.unpack_from(query, position)
+        fields = _name_end(query, position)
+        following = _record_end(query, position)
+        if fields is None or following is None:
+            break
+        kind, size, _, _ = _RECORD.unpack_from(query, fields)
         if kind == _OPT:
             return max(CLASSIC_LIMIT, int(size))
-        position += _RECORD.size + length
+        position = following
     return CLASSIC_LIMIT
 
 
@@ -71,6 +80,15 @@ def _questions_end(message: bytes) -> int | None:
             return None
         position = end + 4
     return position
+
+
+def _record_end(message: bytes, position: int) -> int | None:
+    fields = _name_end(message, position)
+    if fields is None or fields + _RECORD.size > len(message):
+        return None
+    *_, length = _RECORD.unpack_from(message, fields)
+    end = fields + _RECORD.size + int(length)
+    return end if end <= len(message) else None
 
 
 def _name_end(message: bytes, position: int) -> int | None:

@@ -8,6 +8,16 @@ from typing import assert_never
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
 
+UndoAction = (
+    a.StartOriginal
+    | a.CloseTraffic
+    | a.StopProcess
+    | a.Disconnect
+    | a.DeleteAgent
+    | a.ReleaseTarget
+    | a.CloseSession
+)
+
 
 def needs(action: Action, others: Sequence[Action]) -> frozenset[int]:
     """Return the indices in ``others`` of what must be finished before ``action`` may start."""
@@ -36,26 +46,55 @@ def sort(actions: Sequence[Action]) -> tuple[Action, ...]:
 def _comes_first(other: Action, action: Action) -> bool:
     """Tell whether ``other`` must be finished before ``action`` starts."""
     match action:
+        case (
+            a.StartOriginal()
+            | a.CloseTraffic()
+            | a.StopProcess()
+            | a.Disconnect()
+            | a.DeleteAgent()
+            | a.ReleaseTarget()
+            | a.CloseSession()
+        ):
+            return _comes_first_down(other, action)
         case a.OpenSession(namespace=namespace):
             return isinstance(other, a.CloseSession) and other.namespace == namespace
         case a.ClaimTarget(target=target):
             return isinstance(other, a.OpenSession) and other.namespace == target.namespace
         case a.CreateAgent(target=target, workload=workload):
             return _prepares_agent(other, target, workload)
-        case a.Connect(workload=workload):
+        case a.StopOriginal(target=target):
+            return isinstance(other, a.OpenTraffic | a.ClaimTarget) and other.target == target
+        case a.Connect() | a.HandOver() | a.StartProcess() | a.OpenTraffic():
+            return _comes_first_here(other, action)
+        case _:
+            assert_never(action)
+
+
+def _comes_first_here(
+    other: Action, action: a.Connect | a.HandOver | a.StartProcess | a.OpenTraffic
+) -> bool:
+    """The same, of what a workload needs on this machine."""
+    workload = action.workload
+    match action:
+        case a.Connect():
             return isinstance(other, a.CreateAgent) and other.workload == workload
-        case a.HandOver(workload=workload):
+        case a.HandOver():
             return isinstance(other, a.Connect | a.StopProcess) and other.workload == workload
-        case a.StartProcess(workload=workload, after=after):
+        case a.StartProcess(after=after):
             if isinstance(other, a.StartProcess):
                 return other.workload in after
             before = a.HandOver | a.Connect | a.StopProcess
             return isinstance(other, before) and other.workload == workload
-        case a.OpenTraffic(workload=workload):
+        case a.OpenTraffic():
             builds = a.Connect | a.HandOver | a.StartProcess
             return isinstance(other, builds) and other.workload == workload
-        case a.StopOriginal(target=target):
-            return isinstance(other, a.OpenTraffic | a.ClaimTarget) and other.target == target
+        case _:
+            assert_never(action)
+
+
+def _comes_first_down(other: Action, action: UndoAction) -> bool:
+    """The same, of the way back."""
+    match action:
         case a.StartOriginal():
             return False
         case a.CloseTraffic():

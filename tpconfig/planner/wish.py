@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from tpconfig import names
 from tpconfig.errors import Problem
 from tpconfig.model.desired import AgentImage, Desired, Run, Workload
-from tpconfig.model.observed import ContainerFacts, LeaseFacts, Missing, Observed, WorkloadFacts
+from tpconfig.model.observed import (
+    AgentFacts,
+    ContainerFacts,
+    HostedFacts,
+    LeaseFacts,
+    Missing,
+    Observed,
+    WorkloadFacts,
+)
 from tpconfig.model.plan import Blocker, Fault, Notice
 from tpconfig.model.target import PortPair
 from tpconfig.planner import ports, suggest
@@ -185,3 +193,15 @@ def _service_notices(facts: WorkloadFacts, workload: Workload) -> tuple[Notice, 
                 )
             )
     return tuple(notices)
+
+
+def current_agent(one: ResolvedWorkload, observed: Observed) -> AgentFacts | None:
+    for agent in observed.agents:
+        ours = agent.session == observed.session and agent.workload == one.workload.name
+        if ours and not agent.terminating and agent.built_from == one.built_from:
+            return agent
+    return None
+
+
+def hosted(workload: str, observed: Observed) -> HostedFacts | None:
+    return next((h for h in observed.machine.hosted if h.workload == workload), None)

@@ -160,8 +160,8 @@ class Connection:
 async def establish(
     connect: Connect,
     credentials: Credentials,
-    serve: Serve,
     *,
+    serve: Serve,
     lost: Callable[[Connection, str], None],
 ) -> Connection:
     """Return a connection that is ready for streams and requests.

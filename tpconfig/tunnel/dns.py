@@ -102,12 +102,12 @@ class Resolver:
             address, ttl_s = self._machine_address, MACHINE_TTL_S
             return dnsmessage.answer(message, query, address=address, ttl_s=ttl_s)
         if self._route(query.name) == "machine":
-            answer = await self._asked(self._machine, message, query)
+            answer = await self._asked(self._machine, message, query=query)
             self._remember(answer)
             return answer
-        return await self._asked(self._pod, message, query)
+        return await self._asked(self._pod, message, query=query)
 
-    async def _asked(self, ask: Ask, message: bytes, query: dnsmessage.Query) -> bytes:
+    async def _asked(self, ask: Ask, message: bytes, *, query: dnsmessage.Query) -> bytes:
         try:
             return await ask(message)
         except OSError:

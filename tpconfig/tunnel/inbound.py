@@ -42,11 +42,11 @@ class Inbound:
         match opening:
             case TcpFrom(port):
                 splice = Splice()
-                self._spawn(self._connect(stream, splice, PodPort(port)))
+                self._spawn(self._connect(stream, splice, port=PodPort(port)))
                 return splice.a
             case UdpFrom(port):
                 new = flow.SocketFlow(ended=lambda: None, idle_s=flow.idle_s(port))
-                self._spawn(self._attach(stream, new, PodPort(port, "udp")))
+                self._spawn(self._attach(stream, new, port=PodPort(port, "udp")))
                 return new
             case Control() | Dns() | TcpTo() | UdpTo():
                 raise streams.StreamRefusedError(_NOT_HERE)
@@ -58,7 +58,7 @@ class Inbound:
         for task in self._dialling:
             task.cancel()
 
-    async def _connect(self, stream: MuxStream, splice: Splice, port: PodPort) -> None:
+    async def _connect(self, stream: MuxStream, splice: Splice, *, port: PodPort) -> None:
         sock = await self._dialled(stream, port)
         if sock is None:
             return
@@ -69,7 +69,7 @@ class Inbound:
         else:
             splices.reset(stream)
 
-    async def _attach(self, stream: MuxStream, new: flow.SocketFlow, port: PodPort) -> None:
+    async def _attach(self, stream: MuxStream, new: flow.SocketFlow, *, port: PodPort) -> None:
         sock = await self._dialled(stream, port)
         if sock is not None:
             new.attach(sock)

@@ -211,7 +211,7 @@ class Link:
         async with asyncio.timeout(self._timing.attempt_s):
             try:
                 connection = await establish(
-                    self._connect, self._credentials, self._serve, lost=self._lost
+                    self._connect, self._credentials, serve=self._serve, lost=self._lost
                 )
             except GivenUpError as error:
                 raise LinkError(str(error)) from error

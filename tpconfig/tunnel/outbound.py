@@ -77,12 +77,12 @@ class Outbound:
         splice.on_done = lambda: self._splices.discard(splice)
         self._splices.add(splice)
         if self._route(*destination) == "machine":
-            self._spawn(self._tcp_machine(sock, splice, destination))
+            self._spawn(self._tcp_machine(sock, splice, destination=destination))
         elif self._link.state == "up":
             self._open(splice, destination)
             self._spawn(self._join(sock, splice))
         else:
-            self._spawn(self._tcp_later(sock, splice, destination))
+            self._spawn(self._tcp_later(sock, splice, destination=destination))
 
     def udp(
         self,
@@ -99,8 +99,8 @@ class Outbound:
             closed: is called when no more will come, unless it is closed from here.
         """
         if self._route(*destination) == "machine":
-            return _machine_conversation(destination, deliver, closed)
-        conversation = _PodConversation(destination, deliver, closed)
+            return _machine_conversation(destination, deliver=deliver, closed=closed)
+        conversation = _PodConversation(destination, deliver=deliver, closed=closed)
         reader = streams.AnswerReader(
             conversation, lambda refusal: self._on_refused(destination, refusal)
         )
@@ -130,7 +130,9 @@ class Outbound:
             self._on_refused(destination, Refusal("unknown", str(error)))
             splice.b.connection_lost(error)
 
-    async def _tcp_later(self, sock: socket.socket, splice: Splice, destination: Address) -> None:
+    async def _tcp_later(
+        self, sock: socket.socket, splice: Splice, *, destination: Address
+    ) -> None:
         try:
             await self._link.wait_up(timeout_s=LINK_WAIT_S)
         except TimeoutError:
@@ -148,7 +150,9 @@ class Outbound:
 
     # Out of this machine.
 
-    async def _tcp_machine(self, sock: socket.socket, splice: Splice, destination: Address) -> None:
+    async def _tcp_machine(
+        self, sock: socket.socket, splice: Splice, *, destination: Address
+    ) -> None:
         await self._join(sock, splice)
         if splice.a.transport is None:
             return
@@ -172,7 +176,7 @@ class _PodConversation(flow.Flow):
     """A conversation over a stream."""
 
     def __init__(
-        self, destination: Address, deliver: Callable[[bytes], None], closed: Callable[[], None]
+        self, destination: Address, *, deliver: Callable[[bytes], None], closed: Callable[[], None]
     ) -> None:
         self._closed: Callable[[], None] | None = closed
         super().__init__(deliver, ended=self._tell, idle_s=flow.idle_s(destination[1]))
@@ -199,7 +203,7 @@ class _Nothing:
 
 
 def _machine_conversation(
-    destination: Address, deliver: Callable[[bytes], None], closed: Callable[[], None]
+    destination: Address, *, deliver: Callable[[bytes], None], closed: Callable[[], None]
 ) -> Conversation:
     """Return a conversation over a UDP socket of this machine."""
     family = socket.AF_INET6 if ":" in destination[0] else socket.AF_INET

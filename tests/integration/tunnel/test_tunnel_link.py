@@ -78,7 +78,7 @@ async def test_what_answers_is_no_agent() -> None:
         credentials = Credentials(secrets.token_bytes(32), "abc123")
         with pytest.raises(connection.GivenUpError, match="not an agent"):
             await connection.establish(
-                pipe.tcp("127.0.0.1", port), credentials, refuse_all, lost=_ignore
+                pipe.tcp("127.0.0.1", port), credentials, serve=refuse_all, lost=_ignore
             )
 
 
@@ -111,7 +111,7 @@ async def test_a_new_link_takes_over(agent: Agent) -> None:
     def note(_: connection.Connection, reason: str) -> None:
         lost.append(reason)
 
-    old = await connection.establish(agent.connect, credentials, refuse_all, lost=note)
+    old = await connection.establish(agent.connect, credentials, serve=refuse_all, lost=note)
     async with agent.link() as link:
         await asyncio.wait_for(old.over.wait(), 5)
         assert lost
@@ -184,7 +184,7 @@ async def test_the_agent_notices_silence_too(start_agent: StartAgent) -> None:
     """A peer that says nothing any more does not keep the Pod's ports open."""
     agent = await start_agent(silence_s=0.5)
     credentials = Credentials(agent.secret, agent.session)
-    await connection.establish(agent.connect, credentials, refuse_all, lost=_ignore)
+    await connection.establish(agent.connect, credentials, serve=refuse_all, lost=_ignore)
     assert "nothing heard" in (await agent.event("link-lost"))["reason"]
 
 

@@ -21,10 +21,14 @@ def query(*, edns: int | None = None, flags: int = 0x0100) -> bytes:
     return head + QUESTION + b"\x00" + struct.pack("!2HIH", 41, edns, 0, 0)
 
 
-def answer(size: int) -> bytes:
-    """An answer of a size, its records left blank."""
-    head = struct.pack("!6H", 0xBEEF, 0x8180, 1, 9, 0, 0) + QUESTION
-    return head + bytes(size - len(head))
+HEAD = 12 + len(QUESTION)
+RECORD = b"\xc0\x0c" + struct.pack("!2HIH", 1, 1, 30, 4) + b"\x0a\x00\x00\x01"
+
+
+def answer(records: int, *, padding: int = 0) -> bytes:
+    """An answer with some addresses, of 16 bytes each, and bytes of an additional record."""
+    head = struct.pack("!6H", 0xBEEF, 0x8180, 1, records, 0, int(padding > 0)) + QUESTION
+    return head + RECORD * records + bytes(padding)
 
 
 @pytest.mark.parametrize(
@@ -37,14 +41,23 @@ def test_limit_is_what_the_asker_says(edns: int | None, limit: int) -> None:
 
 def test_answer_that_fits_is_untouched() -> None:
     """An answer of exactly the limit goes as it is."""
-    whole = answer(512)
-    assert dnsmessage.fit(query(), whole) is whole
+    whole = answer(1, padding=512 - HEAD - len(RECORD))
+    assert (len(whole), dnsmessage.fit(query(), whole)) == (512, whole)
 
 
-def test_answer_that_does_not_fit_is_cut_to_its_question() -> None:
-    """One byte more: id, question and code stay, TC is set, no record is promised."""
-    cut = dnsmessage.fit(query(), answer(513))
-    assert cut == struct.pack("!6H", 0xBEEF, 0x8380, 1, 0, 0, 0) + QUESTION
+def test_answer_that_does_not_fit_keeps_the_records_that_do() -> None:
+    """One byte more: TC is set, whole records stay, what follows the answers goes."""
+    long = answer(1, padding=513 - HEAD - len(RECORD))
+    head = struct.pack("!6H", 0xBEEF, 0x8380, 1, 1, 0, 0)
+    assert dnsmessage.fit(query(), long) == head + QUESTION + RECORD
+
+
+def test_as_many_records_as_fit_are_kept() -> None:
+    """Of a hundred addresses those come that 512 bytes have room for, and are counted right."""
+    cut = dnsmessage.fit(query(), answer(100))
+    count = (512 - HEAD) // len(RECORD)
+    head = struct.pack("!6H", 0xBEEF, 0x8380, 1, count, 0, 0)
+    assert cut == head + QUESTION + RECORD * count
 
 
 def test_failure_repeats_the_question() -> None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
 from tpconfig.cli.wish import reload_of
+
+if TYPE_CHECKING:
+    from tpconfig.model.events import Event
+    from tpconfig.session.executor import Emit
 
 
 @click.command("up", short_help="Swap the file's workloads for local processes.")
@@ -44,63 +51,69 @@ def command(
         if detach and events is None:
             _detach(common)
         else:
-            _here(names, events, (now, keep, exit_code_from), common)
+            _here(_Asked(common, names, now, keep, exit_code_from), events)
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
 
 
-def _here(
-    names: tuple[str, ...],
-    events: int | None,
-    flags: tuple[bool, bool, str | None],
-    common: Common,
-) -> None:
-    """Come up in this process."""
-    from tpconfig.cli.diagnostics import render_problem
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The command line of one ``tp up``."""
+
+    common: Common
+    names: tuple[str, ...]
+    now: bool
+    keep: bool
+    exit_code_from: str | None
+
+
+def _here(asked: _Asked, events: int | None) -> NoReturn:
+    """Come up in this process, and tell a waiting one how it goes where there is one."""
     from tpconfig.cli.render import EventView
-    from tpconfig.errors import Problem, UsageError
-    from tpconfig.session import detached, loading
-    from tpconfig.session.up import UpOptions, up
+    from tpconfig.session import detached
 
-    now, keep, exit_code_from = flags
-    view = EventView(as_json=common.json, verbose=common.verbose)
-    pipe = detached.EventPipe(events) if events is not None else None
-    reload = reload_of(common, names, now=now)
-    emit = view.show
-    if pipe is not None:
-        own = view.show
+    view = EventView(as_json=asked.common.json, verbose=asked.common.verbose)
+    if events is None:
+        sys.exit(_up(asked, view.show, lambda: None, attended=True))
+    pipe = detached.EventPipe(events)
 
-        def emit(event):  # type: ignore[no-untyped-def]
-            pipe.emit(event)
-            own(event)
+    def emit(event: Event) -> None:
+        pipe.emit(event)
+        view.show(event)
 
     try:
-        noted: list[Problem] = []
-        wish = loading.load(reload, os.environ, noted=noted)
-        if pipe is None:
-            for problem in noted:
-                print(render_problem(problem, color=False), file=sys.stderr)
-        known = {workload.name for workload in wish.desired.workloads}
-        if exit_code_from is not None and exit_code_from not in known:
-            raise UsageError(f"--exit-code-from: the file has no workload `{exit_code_from}`")
-        terminal = sys.stdin.isatty() and sys.stdout.isatty() and not common.json
-        runs = any(workload.run for workload in wish.desired.workloads)
-        options = UpOptions(
-            reload=reload,
-            keep=keep,
-            interactive=terminal and not runs and pipe is None and bool(known),
-            stay=pipe is not None,
-            exit_code_from=exit_code_from,
-        )
-        code = edge.run(
-            up(wish, options, emit, lambda: pipe.finish(detached.Outcome(0)) if pipe else None)
-        )
+        code = _up(asked, emit, lambda: pipe.finish(detached.Outcome(0)), attended=False)
     except (Exception, KeyboardInterrupt) as error:
-        if pipe is None:
-            raise
         text, code = edge.explain(edge.flatten(error))
         pipe.finish(detached.Outcome(code, text))
     sys.exit(code)
+
+
+def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool) -> int:
+    """Read the file and hold what it asks for; return the exit code."""
+    from tpconfig.cli.diagnostics import render_problem
+    from tpconfig.errors import Problem, UsageError
+    from tpconfig.session import loading
+    from tpconfig.session.up import UpOptions, up
+
+    reload = reload_of(asked.common, asked.names, now=asked.now)
+    noted: list[Problem] = []
+    wish = loading.load(reload, os.environ, noted=noted)
+    for problem in noted:
+        print(render_problem(problem, color=False), file=sys.stderr)
+    known = {workload.name for workload in wish.desired.workloads}
+    if asked.exit_code_from is not None and asked.exit_code_from not in known:
+        raise UsageError(f"--exit-code-from: the file has no workload `{asked.exit_code_from}`")
+    terminal = sys.stdin.isatty() and sys.stdout.isatty() and not asked.common.json
+    runs = any(workload.run for workload in wish.desired.workloads)
+    options = UpOptions(
+        reload=reload,
+        keep=asked.keep,
+        interactive=attended and terminal and bool(known) and not runs,
+        stay=not attended,
+        exit_code_from=asked.exit_code_from,
+    )
+    return edge.run(up(wish, options, emit, is_up))
 
 
 def _detach(common: Common) -> None:

@@ -1,0 +1,67 @@
+"""What stands in the way of a plan on this machine, and the verbs that are missing."""
+
+from __future__ import annotations
+
+from tpconfig.errors import Problem
+from tpconfig.model.actions import Action
+from tpconfig.model.desired import Desired
+from tpconfig.model.observed import Observed
+from tpconfig.model.plan import Blocker, Fault
+from tpconfig.model.target import PortPair
+from tpconfig.planner import permissions, wish
+from tpconfig.planner.wish import ResolvedWorkload
+
+
+def of_machine(
+    desired: Desired, resolved: list[ResolvedWorkload], observed: Observed
+) -> list[Blocker]:
+    blockers = []
+    machine = observed.machine
+    if desired.workloads and machine.method_problem is not None:
+        message, hint = machine.method_problem
+        blockers.append(Blocker(Fault.USAGE, Problem("TP310", message, hint=hint)))
+    for one in resolved:
+        run = one.workload.run
+        missing = dict(machine.missing_commands).get(one.workload.name)
+        if run is not None and missing is not None:
+            problem = Problem(
+                "TP311",
+                f"workloads.{one.workload.name}: there is no command `{missing}` here",
+                run.source,
+                hint="install it, or write its path",
+            )
+            blockers.append(Blocker(Fault.USAGE, problem))
+        starts = run is not None and wish.hosted(one.workload.name, observed) is None
+        if starts and machine.method == "none":
+            blockers += [
+                _port_taken(one, pair, holder)
+                for pair in one.pairs
+                if (holder := machine.holder_of(pair.local, pair.pod.protocol))
+            ]
+    return blockers
+
+
+def _port_taken(one: ResolvedWorkload, pair: PortPair, holder: str) -> Blocker:
+    problem = Problem(
+        "TP312",
+        f"workloads.{one.workload.name}: local port {pair.local} is in use by {holder}",
+        one.workload.source,
+        hint=f"stop it, or expose another local port: OTHER:{pair.pod}",
+    )
+    return Blocker(Fault.USAGE, problem)
+
+
+def of_permissions(actions: tuple[Action, ...], observed: Observed) -> list[Blocker]:
+    denied = set(observed.denied)
+    return [
+        Blocker(
+            Fault.PERMISSION,
+            Problem(
+                "TP320",
+                f"you may not {permission} in namespace {permission.namespace}",
+                hint=f"check with: {permission.check}",
+            ),
+        )
+        for permission in permissions.needed(actions)
+        if permission in denied
+    ]
