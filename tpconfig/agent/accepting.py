@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from tpconfig.agent import streams
+from tpconfig.mux import serving
 
 MAX_PER_WAKE: Final = 64
 EXHAUSTED_PAUSE_S: Final = 0.2
@@ -84,6 +84,6 @@ def joiner(
     """Return what gives each accepted socket a transport, in a task of ``tasks``."""
 
     def accepted(sock: socket.socket, peer: Peer) -> None:
-        tasks.create_task(streams.join(sock, protocol_for(peer)))
+        tasks.create_task(serving.join(sock, protocol_for(peer)))
 
     return accepted

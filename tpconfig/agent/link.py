@@ -7,10 +7,11 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, assert_never
 
-from tpconfig.agent import accepting, control, describe, dial, flow, listen, questions, streams
+from tpconfig.agent import accepting, control, describe, dial, listen, questions
 from tpconfig.agent.accepting import Peer
 from tpconfig.agent.pipe import LinkPipe
 from tpconfig.agent.pod import Pod
+from tpconfig.mux import serving, udpflow
 from tpconfig.mux import splice as splices
 from tpconfig.mux.aio import Mux, MuxStream, Role
 from tpconfig.mux.opening import (
@@ -57,7 +58,7 @@ class PeerLink:
         self._controlled = False
         self._ports: dict[tuple[int, str], listen.OpenPort] = {}
         self._connections: set[Splice] = set()
-        self._flows = flow.Budget(MAX_FLOWS)
+        self._flows = udpflow.Budget(MAX_FLOWS)
         self._quiet_until_s: dict[int, float] = {}
         self._silence: asyncio.TimerHandle | None = None
         self.reason: str | None = None
@@ -140,7 +141,7 @@ class PeerLink:
     # Streams that the peer opens.
 
     def _accept(self, stream: MuxStream) -> asyncio.Protocol:
-        return streams.OpeningReader(self._serve)
+        return serving.OpeningReader(self._serve)
 
     def _serve(self, opening: Opening, stream: MuxStream) -> asyncio.Protocol:
         match opening:
@@ -148,22 +149,22 @@ class PeerLink:
                 return self._control(stream)
             case Dns():
                 assert self._tasks is not None
-                stream.write(streams.OK)
+                stream.write(serving.OK)
                 return questions.DnsStream(self._pod.forwarder, self._tasks)
             case TcpTo():
                 return self._tcp_to(stream, opening)
             case UdpTo():
                 return self._udp_to(stream, opening)
             case TcpFrom() | UdpFrom():
-                raise streams.StreamRefusedError(_NOT_YOURS)
+                raise serving.StreamRefusedError(_NOT_YOURS)
             case _:
                 assert_never(opening)
 
     def _control(self, stream: MuxStream) -> asyncio.Protocol:
         if self._controlled:
-            raise streams.StreamRefusedError(Refusal("limit", "the link has its control stream"))
+            raise serving.StreamRefusedError(Refusal("limit", "the link has its control stream"))
         self._controlled = True
-        stream.write(streams.OK)
+        stream.write(serving.OK)
         description = describe.describe(self._pod.settings)
         return control.ControlStream(self, description=description, ended=self.end)
 
@@ -176,8 +177,8 @@ class PeerLink:
                 if splice.a.lost:
                     sock.close()
                     return
-                stream.write(streams.OK)
-                if not await streams.join(sock, splice.b):
+                stream.write(serving.OK)
+                if not await serving.join(sock, splice.b):
                     splices.reset(stream)
             finally:
                 if splice.b.transport is None:
@@ -188,12 +189,12 @@ class PeerLink:
 
     def _udp_to(self, stream: MuxStream, to: UdpTo) -> asyncio.Protocol:
         if not self._flows.take():
-            raise streams.StreamRefusedError(Refusal("limit", f"{MAX_FLOWS} UDP flows are open"))
-        new = flow.SocketFlow(ended=self._flows.give_back, idle_s=flow.idle_s(to.port))
+            raise serving.StreamRefusedError(Refusal("limit", f"{MAX_FLOWS} UDP flows are open"))
+        new = udpflow.SocketFlow(ended=self._flows.give_back, idle_s=udpflow.idle_s(to.port))
 
         async def connect() -> None:
             sock = await dial.udp(self._pod.lookup, to.host, port=to.port)
-            stream.write(streams.OK)
+            stream.write(serving.OK)
             new.attach(sock)
 
         self._spawn(stream, connect)
@@ -207,10 +208,10 @@ class PeerLink:
                 await connect()
             except OSError as error:
                 text = error.strerror or str(error) or "not reached in time"
-                streams.refuse(stream, Refusal(dial.code_of(error), text))
+                serving.refuse(stream, Refusal(dial.code_of(error), text))
 
         assert self._tasks is not None
-        self._tasks.create_task(streams.contained(answered()))
+        self._tasks.create_task(serving.contained(answered()))
 
     # Streams that are opened towards the peer.
 
@@ -220,32 +221,32 @@ class PeerLink:
             assert self._tasks is not None
             try:
                 splice = self._new_splice()
-            except streams.StreamRefusedError:
-                streams.drop(sock)
+            except serving.StreamRefusedError:
+                serving.drop(sock)
                 return
-            reader = streams.AnswerReader(splice.a, self._refused(port))
+            reader = serving.AnswerReader(splice.a, self._refused(port))
             try:
                 self._mux.open(reader, opening=encode(TcpFrom(port, *peer)))
             except ConnectionResetError:
                 self._connections.discard(splice)
-                streams.drop(sock)
+                serving.drop(sock)
             else:
-                self._tasks.create_task(streams.contained(self._join(sock, splice)))
+                self._tasks.create_task(serving.contained(self._join(sock, splice)))
 
         return arrived
 
     async def _join(self, sock: socket.socket, splice: Splice) -> None:
         try:
-            if not await streams.join(sock, splice.b):
+            if not await serving.join(sock, splice.b):
                 splice.abort()
         finally:
             if splice.b.transport is None:
                 self._connections.discard(splice)
 
-    def _flow_to(self, port: int) -> Callable[[Peer, flow.Flow], None]:
-        def begin(peer: Peer, new: flow.Flow) -> None:
+    def _flow_to(self, port: int) -> Callable[[Peer, udpflow.Flow], None]:
+        def begin(peer: Peer, new: udpflow.Flow) -> None:
             assert self._mux is not None
-            reader = streams.AnswerReader(new, self._refused(port))
+            reader = serving.AnswerReader(new, self._refused(port))
             self._mux.open(reader, opening=encode(UdpFrom(port, *peer)))
 
         return begin
@@ -266,7 +267,7 @@ class PeerLink:
     def _new_splice(self) -> Splice:
         if len(self._connections) >= MAX_CONNECTIONS:
             text = f"{MAX_CONNECTIONS} connections are open"
-            raise streams.StreamRefusedError(Refusal("limit", text))
+            raise serving.StreamRefusedError(Refusal("limit", text))
         splice = Splice()
         splice.on_done = lambda: self._connections.discard(splice)
         self._connections.add(splice)

@@ -8,9 +8,10 @@ import socket
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from tpconfig.agent import accepting, binding, flow
+from tpconfig.agent import accepting, binding
 from tpconfig.agent.accepting import Peer
 from tpconfig.agent.control import RefusedError
+from tpconfig.mux import udpflow
 from tpconfig.mux.datagrams import MAX_DATAGRAM
 
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
@@ -77,13 +78,13 @@ class UdpPort:
     """
 
     def __init__(
-        self, port: int, begin: Callable[[Peer, flow.Flow], None], *, budget: flow.Budget
+        self, port: int, begin: Callable[[Peer, udpflow.Flow], None], *, budget: udpflow.Budget
     ) -> None:
         self._begin = begin
         self._budget = budget
-        self._idle_s = flow.idle_s(port)
+        self._idle_s = udpflow.idle_s(port)
         self._loop = asyncio.get_running_loop()
-        self._flows: dict[object, flow.Flow] = {}
+        self._flows: dict[object, udpflow.Flow] = {}
         self._sockets = bind(port, socket.SOCK_DGRAM)
         for sock in self._sockets:
             self._loop.add_reader(sock, self._readable, sock)
@@ -97,7 +98,7 @@ class UdpPort:
             one.close()
 
     def _readable(self, sock: socket.socket) -> None:
-        for _ in range(flow.MAX_PER_WAKE):
+        for _ in range(udpflow.MAX_PER_WAKE):
             try:
                 datagram, address = sock.recvfrom(MAX_DATAGRAM)
             except OSError:
@@ -106,7 +107,7 @@ class UdpPort:
             if known is not None:
                 known.send(datagram)
 
-    def _new(self, sock: socket.socket, address: tuple[str, int]) -> flow.Flow | None:
+    def _new(self, sock: socket.socket, address: tuple[str, int]) -> udpflow.Flow | None:
         def deliver(datagram: bytes) -> None:
             try:
                 sock.sendto(datagram, address)
@@ -119,7 +120,7 @@ class UdpPort:
 
         if not self._budget.take():
             return None
-        new = flow.Flow(deliver, ended=ended, idle_s=self._idle_s)
+        new = udpflow.Flow(deliver, ended=ended, idle_s=self._idle_s)
         self._flows[address] = new
         try:
             self._begin(accepting.peer_of(address), new)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from tpconfig.agent import resolve, streams
+from tpconfig.agent import resolve
+from tpconfig.mux import serving
 from tpconfig.mux.datagrams import Unpacker, pack
 
 MAX_IN_FLIGHT: Final = 256
@@ -36,7 +37,7 @@ class DnsStream(asyncio.Protocol):
         for query in self._unpacker.feed(data):
             if self._in_flight < MAX_IN_FLIGHT:
                 self._in_flight += 1
-                self._tasks.create_task(streams.contained(self._ask(query)))
+                self._tasks.create_task(serving.contained(self._ask(query)))
             else:
                 self._answer(resolve.failure(query))
 

@@ -11,7 +11,8 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from tpconfig.agent import flow, lookup
+from tpconfig.agent import lookup
+from tpconfig.mux import udpflow
 
 DEADLINE_S: Final = 5.0
 RETRY_S: Final = 1.0
@@ -104,7 +105,7 @@ class _Exchange:
         self._servers = servers
         self._port = port
         self._loop = asyncio.get_running_loop()
-        self._asked: dict[str, flow.ConnectedUdp] = {}
+        self._asked: dict[str, udpflow.ConnectedUdp] = {}
         self._failed: set[str] = set()
         self._turn = 0
         self._retry: asyncio.TimerHandle | None = None
@@ -140,7 +141,7 @@ class _Exchange:
         else:
             udp.send(self._query)
 
-    def _connect(self, server: str) -> flow.ConnectedUdp:
+    def _connect(self, server: str) -> udpflow.ConnectedUdp:
         """Return a socket to ``server``: a port of its own per question, against forgers."""
         family = socket.AF_INET6 if ":" in server else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -150,7 +151,7 @@ class _Exchange:
         except OSError:
             sock.close()
             raise
-        udp = flow.ConnectedUdp(
+        udp = udpflow.ConnectedUdp(
             sock,
             lambda answer: self._received(server, answer),
             failed=lambda error: self._fail(server),

@@ -6,10 +6,11 @@ import asyncio
 import socket
 from typing import Final
 
-from tpconfig.agent import accepting, binding, describe, streams
+from tpconfig.agent import accepting, binding, describe
 from tpconfig.agent.link import PeerLink
 from tpconfig.agent.pipe import LinkPipe
 from tpconfig.agent.pod import Pod
+from tpconfig.mux import serving
 from tpconfig.mux.hello import HelloError, ServerHello
 
 HANDSHAKE_S: Final = 10.0
@@ -38,10 +39,10 @@ class LinkServer:
 
         def accepted(sock: socket.socket, peer: accepting.Peer) -> None:
             if self._half_open >= MAX_HALF_OPEN:
-                streams.drop(sock)
+                serving.drop(sock)
                 return
             self._half_open += 1
-            tasks.create_task(streams.contained(self._connection(sock)))
+            tasks.create_task(serving.contained(self._connection(sock)))
 
         port = self._pod.settings.link_port
         for sock in binding.bind(port, socket.SOCK_STREAM, where=binding.LOOPBACK):
@@ -81,7 +82,7 @@ class LinkServer:
         hello = ServerHello(
             settings.secret, settings.session, settings.version, describe.CAPABILITIES
         )
-        if not await streams.join(sock, pipe):
+        if not await serving.join(sock, pipe):
             return None
         try:
             async with asyncio.timeout(HANDSHAKE_S):

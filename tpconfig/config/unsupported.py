@@ -14,6 +14,7 @@ from tpconfig.config import codes
 from tpconfig.config.fields import Section
 from tpconfig.config.load import Loaded
 from tpconfig.config.nodes import Path, dotted
+from tpconfig.config.problems import ordered
 from tpconfig.config.suggest import listed
 from tpconfig.errors import Problem
 
@@ -82,7 +83,7 @@ def check(loaded: Loaded) -> list[Problem]:
             )
         elif limit and value not in limit:
             found.append(_limited(loaded, path, value, limit))
-    return found
+    return ordered(found)
 
 
 def _limited(loaded: Loaded, path: Path, value: Any, limit: frozenset[Any]) -> Problem:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tpconfig import __version__
+from tpconfig.mux import serving
 from tpconfig.mux.aio import Mux, MuxStream, Role
 from tpconfig.mux.hello import ClientHello, HelloError
 from tpconfig.mux.opening import Control, Opening, Refusal, encode
-from tpconfig.tunnel import streams
 from tpconfig.tunnel.control import ControlClient, Description
 from tpconfig.tunnel.pipe import Connect, PipeConnection
 
@@ -24,7 +24,7 @@ def refuse_all(opening: Opening, stream: MuxStream) -> asyncio.Protocol:
     Raises:
         StreamRefusedError: always.
     """
-    raise streams.StreamRefusedError(Refusal("denied", "nothing arrives here"))
+    raise serving.StreamRefusedError(Refusal("denied", "nothing arrives here"))
 
 
 class GivenUpError(Exception):
@@ -99,13 +99,13 @@ class Connection:
         mux = Mux(
             Role.CLIENT,
             self._pipe,
-            accept=lambda stream: streams.OpeningReader(serve),
+            accept=lambda stream: serving.OpeningReader(serve),
             lost=self.close,
         )
         self._mux = mux
         if self._full:
             mux.pause_writing()
-        mux.open(streams.AnswerReader(self.control, self._no_control), opening=encode(Control()))
+        mux.open(serving.AnswerReader(self.control, self._no_control), opening=encode(Control()))
         early = leftover + bytes(self._early)
         self._early.clear()
         if early:

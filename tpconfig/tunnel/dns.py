@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from tpconfig.clock import Clock
+from tpconfig.mux import serving
 from tpconfig.mux.datagrams import Unpacker, pack
 from tpconfig.mux.opening import Dns, OpeningError
-from tpconfig.tunnel import dnsmessage, streams
+from tpconfig.tunnel import dnsmessage
 from tpconfig.tunnel.link import Link
 from tpconfig.tunnel.outbound import Way
 
@@ -153,7 +154,7 @@ class PodResolver:
         if self._questions is None or self._questions.over:
             questions = _Questions()
             try:
-                reader = streams.AnswerReader(questions, lambda refusal: None)
+                reader = serving.AnswerReader(questions, lambda refusal: None)
                 self._link.open(reader, Dns())
             except OpeningError as error:
                 raise ConnectionResetError(str(error)) from error

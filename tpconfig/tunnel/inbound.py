@@ -10,11 +10,11 @@ from typing import Any, Final, assert_never
 
 from tpconfig.errors import TpError
 from tpconfig.model.target import PodPort
+from tpconfig.mux import serving, udpflow
 from tpconfig.mux import splice as splices
 from tpconfig.mux.aio import MuxStream
 from tpconfig.mux.opening import Control, Dns, Opening, Refusal, TcpFrom, TcpTo, UdpFrom, UdpTo
 from tpconfig.mux.splice import Splice
-from tpconfig.tunnel import flow, streams
 
 Dial = Callable[[PodPort], Awaitable[socket.socket | None]]
 """Gives a connected, non-blocking socket to whoever serves the Pod's port here; None: nobody does.
@@ -45,11 +45,11 @@ class Inbound:
                 self._spawn(self._connect(stream, splice, port=PodPort(port)))
                 return splice.a
             case UdpFrom(port):
-                new = flow.SocketFlow(ended=lambda: None, idle_s=flow.idle_s(port))
+                new = udpflow.SocketFlow(ended=lambda: None, idle_s=udpflow.idle_s(port))
                 self._spawn(self._attach(stream, new, port=PodPort(port, "udp")))
                 return new
             case Control() | Dns() | TcpTo() | UdpTo():
-                raise streams.StreamRefusedError(_NOT_HERE)
+                raise serving.StreamRefusedError(_NOT_HERE)
             case _:
                 assert_never(opening)
 
@@ -64,12 +64,12 @@ class Inbound:
             return
         if splice.a.lost:
             sock.close()
-        elif await streams.join(sock, splice.b):
+        elif await serving.join(sock, splice.b):
             pass
         else:
             splices.reset(stream)
 
-    async def _attach(self, stream: MuxStream, new: flow.SocketFlow, *, port: PodPort) -> None:
+    async def _attach(self, stream: MuxStream, new: udpflow.SocketFlow, *, port: PodPort) -> None:
         sock = await self._dialled(stream, port)
         if sock is not None:
             new.attach(sock)
@@ -79,16 +79,16 @@ class Inbound:
         try:
             sock = await self._dial(port)
         except (OSError, TpError) as error:
-            streams.refuse(stream, Refusal("unreachable", str(error)))
+            serving.refuse(stream, Refusal("unreachable", str(error)))
             return None
         if sock is None:
-            streams.refuse(stream, Refusal("refused", f"nobody listens for port {port} here"))
+            serving.refuse(stream, Refusal("refused", f"nobody listens for port {port} here"))
         elif not stream.is_closing():
-            stream.write(streams.OK)
+            stream.write(serving.OK)
         return sock
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._tasks.create_task(streams.contained(work))
+        task = self._tasks.create_task(serving.contained(work))
         self._dialling.add(task)
         task.add_done_callback(self._dialling.discard)
 

@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, Protocol
 
+from tpconfig.mux import serving, udpflow
 from tpconfig.mux.opening import OpeningError, Refusal, RefusalCode, TcpTo, UdpTo
 from tpconfig.mux.splice import Splice
-from tpconfig.tunnel import flow, streams
 from tpconfig.tunnel.link import Link
 
 Address = tuple[str, int]
@@ -101,7 +101,7 @@ class Outbound:
         if self._route(*destination) == "machine":
             return _machine_conversation(destination, deliver=deliver, closed=closed)
         conversation = _PodConversation(destination, deliver=deliver, closed=closed)
-        reader = streams.AnswerReader(
+        reader = serving.AnswerReader(
             conversation, lambda refusal: self._on_refused(destination, refusal)
         )
         try:
@@ -121,7 +121,7 @@ class Outbound:
 
     def _open(self, splice: Splice, destination: Address) -> None:
         """Open the stream; when it cannot be, the process will see a reset."""
-        reader = streams.AnswerReader(
+        reader = serving.AnswerReader(
             splice.b, lambda refusal: self._on_refused(destination, refusal)
         )
         try:
@@ -138,13 +138,13 @@ class Outbound:
         except TimeoutError:
             pass
         except BaseException:
-            streams.drop(sock)
+            serving.drop(sock)
             raise
         self._open(splice, destination)
         await self._join(sock, splice)
 
     async def _join(self, sock: socket.socket, splice: Splice) -> None:
-        if not await streams.join(sock, splice.a):
+        if not await serving.join(sock, splice.a):
             splice.abort()
             self._splices.discard(splice)
 
@@ -167,19 +167,19 @@ class Outbound:
             splice.b.connection_lost(error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._tasks.create_task(streams.contained(work))
+        task = self._tasks.create_task(serving.contained(work))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
 
-class _PodConversation(flow.Flow):
+class _PodConversation(udpflow.Flow):
     """A conversation over a stream."""
 
     def __init__(
         self, destination: Address, *, deliver: Callable[[bytes], None], closed: Callable[[], None]
     ) -> None:
         self._closed: Callable[[], None] | None = closed
-        super().__init__(deliver, ended=self._tell, idle_s=flow.idle_s(destination[1]))
+        super().__init__(deliver, ended=self._tell, idle_s=udpflow.idle_s(destination[1]))
 
     def close(self) -> None:
         """End it without telling."""
@@ -219,7 +219,7 @@ def _machine_conversation(
         sock.close()
         closed()
         return _Nothing()
-    return flow.ConnectedUdp(sock, deliver)
+    return udpflow.ConnectedUdp(sock, deliver)
 
 
 @asynccontextmanager

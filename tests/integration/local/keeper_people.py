@@ -18,7 +18,7 @@ PYTHONS = (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3")
 
 _OWN_MACHINE = """
 mount -t tmpfs tmpfs /mnt
-cp -a /etc /mnt/etc
+cp -a /etc /mnt/etc 2>/dev/null || true
 rm -f /mnt/etc/resolv.conf
 cp -L /etc/resolv.conf /mnt/etc/
 mount --bind /mnt/etc /etc
@@ -113,9 +113,13 @@ class Person:
         ``prepare`` is a shell script that root runs there before.
         """
         steps = _OWN_MACHINE.format(prepare=prepare)
-        become = ["setpriv", "--reuid", str(self.uid), "--regid", str(self.uid), "--clear-groups"]
-        outer = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-        inner = become if self._changes else []
+        uid = str(self.uid)
+        outer, inner = ["unshare", "--mount"], list[str]()
+        if self._changes:
+            inner = ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"]
+        elif os.geteuid() != 0:
+            outer += ["--map-root-user"]
+            inner = ["unshare", "--user", "--map-user", uid, "--map-group", uid]
         return _finish([*outer, "sh", "-ec", steps, "sh", *inner, *argv])
 
     def without_user_namespaces(self, argv: list[str]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import pytest
 from real_agent import FAST, Agent, StartAgent, echo, eventually, tcp_server, wait_lost
 from real_process import outcome, processes
 
+from tpconfig.mux import serving
 from tpconfig.mux.opening import Control, Refusal, TcpFrom
-from tpconfig.tunnel import connection, pipe, streams
+from tpconfig.tunnel import connection, pipe
 from tpconfig.tunnel.connection import Credentials, refuse_all
 from tpconfig.tunnel.link import LinkError
 
@@ -228,7 +229,7 @@ async def test_a_stream_that_only_the_agent_opens_is_denied(agent: Agent) -> Non
     refusals: list[Refusal] = []
     async with agent.link() as link:
         for opening in (TcpFrom(80, "10.0.0.1", 4000), Control()):
-            reader = streams.AnswerReader(asyncio.Protocol(), refusals.append)
+            reader = serving.AnswerReader(asyncio.Protocol(), refusals.append)
             link.open(reader, opening)
         await eventually(lambda: len(refusals) == 2)
         assert [refusal.code for refusal in refusals] == ["denied", "limit"]

@@ -9,8 +9,8 @@ import socket
 from real_agent import Agent, echo, free_port, tcp_server
 from real_process import outcome, processes, reset_on_close
 
+from tpconfig.mux import serving
 from tpconfig.mux.opening import Refusal, TcpTo
-from tpconfig.tunnel import streams
 
 
 async def test_bytes_go_there_and_back(agent: Agent) -> None:
@@ -235,7 +235,7 @@ async def test_data_before_the_answer(agent: Agent) -> None:
         raise AssertionError(refusal)
 
     async with tcp_server(echo) as port, agent.link() as link:
-        stream = link.open(streams.AnswerReader(Reader(), refused), TcpTo("localhost", port))
+        stream = link.open(serving.AnswerReader(Reader(), refused), TcpTo("localhost", port))
         stream.write(b"early")
         assert await got == b"early"
         stream.close()

@@ -39,7 +39,7 @@ class Case:
         """Write the documents, and the folders that they may name."""
         (folder / "src").mkdir()
         for name, text in self.documents.items():
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 def cases() -> list[Case]:
@@ -49,7 +49,7 @@ def cases() -> list[Case]:
 
 def read(path: Path) -> Iterator[Case]:
     """Read the cases of one file."""
-    for block in path.read_text().split("\n=== ")[1:]:
+    for block in path.read_text(encoding="utf-8").split("\n=== ")[1:]:
         head, _, expectation = block.partition("\n---->\n")
         fact, _, text = head.partition("\n")
         first, *others = f"{text}\n".split("\n+++ ")

@@ -196,7 +196,7 @@ def test_an_export_through_a_link_is_outside(tmp_path: Path) -> None:
     assert problem.code == codes.EXPORT_OUTSIDE
 
 
-EXAMPLE = (Path(__file__).parents[3] / "tp.yaml.example").read_text()
+EXAMPLE = (Path(__file__).parents[3] / "tp.yaml.example").read_text(encoding="utf-8")
 
 
 @settings(
@@ -214,7 +214,7 @@ def test_a_damaged_file_makes_nothing_but_problems(
     """Whatever is cut out of the example and typed into it, only our problems come out."""
     start, length = cut
     damaged = EXAMPLE[:start] + text + EXAMPLE[start + length :]
-    (tmp_path / "tp.yaml").write_text(damaged)
+    (tmp_path / "tp.yaml").write_text(damaged, encoding="utf-8")
     found: tuple[Problem, ...] | None = None
     try:
         load(cwd=tmp_path, environ={"USER": "anna"})
@@ -222,3 +222,13 @@ def test_a_damaged_file_makes_nothing_but_problems(
         found = error.problems
     assert found is None or found
     assert {problem.code for problem in found or ()} <= set(codes.MEANINGS)
+
+
+def test_a_model_survives_being_written(tmp_path: Path) -> None:
+    """What the models write of a file reads back as the same models."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "tp.yaml").write_text(EXAMPLE)
+    first = load(cwd=tmp_path, environ={"USER": "anna"}).file
+    written = first.model_dump_json(by_alias=True, exclude_none=True).replace("$", "$$")
+    (tmp_path / "tp.yaml").write_text(written)
+    assert load(cwd=tmp_path, environ={}).file == first

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from tpconfig.agent.flow import Budget, Flow, SocketFlow, idle_s
 from tpconfig.mux.datagrams import Unpacker, pack
+from tpconfig.mux.udpflow import Budget, Flow, SocketFlow, idle_s
 
 
 class Stream(asyncio.Transport):

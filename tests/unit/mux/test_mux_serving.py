@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from tpconfig.agent import streams
+from tpconfig.mux import serving
 from tpconfig.mux.aio import Mux, MuxStream, Role
 from tpconfig.mux.opening import Dns, Opening, Refusal, TcpTo, encode
 
@@ -59,7 +59,7 @@ def joined(serve: Serve) -> Mux:
     there, back = Wire(), Wire()
     client = Mux(Role.CLIENT, there, accept=lambda stream: Recorder(), lost=lambda why: None)
     server = Mux(
-        Role.SERVER, back, accept=lambda stream: streams.OpeningReader(serve), lost=lambda why: None
+        Role.SERVER, back, accept=lambda stream: serving.OpeningReader(serve), lost=lambda why: None
     )
     there.peer, back.peer = server, client
     return client
@@ -99,11 +99,11 @@ async def test_a_refusal_is_a_lost_connection() -> None:
     """The opener's protocol never sees the answer, only that it was refused."""
 
     def serve(opening: Opening, stream: MuxStream) -> asyncio.Protocol:
-        raise streams.StreamRefusedError(Refusal("denied", "not today"))
+        raise serving.StreamRefusedError(Refusal("denied", "not today"))
 
     refusals: list[Refusal] = []
     opener = Recorder()
-    reader = streams.AnswerReader(opener, refusals.append)
+    reader = serving.AnswerReader(opener, refusals.append)
     joined(serve).open(reader, opening=encode(Dns()))
     await opener.lost.wait()
     assert refusals == [Refusal("denied", "not today")]
@@ -115,11 +115,11 @@ async def test_an_accepted_stream_is_handed_over() -> None:
     served = Recorder()
 
     def serve(opening: Opening, stream: MuxStream) -> asyncio.Protocol:
-        stream.write(streams.OK + b"hel")
+        stream.write(serving.OK + b"hel")
         return served
 
     opener = Recorder()
-    joined(serve).open(streams.AnswerReader(opener, lambda refusal: None), opening=encode(Dns()))
+    joined(serve).open(serving.AnswerReader(opener, lambda refusal: None), opening=encode(Dns()))
     await settled(lambda: opener.told == ["made", b"hel"])
     assert served.transport is not None
     served.transport.write(b"lo")
@@ -135,7 +135,7 @@ async def test_an_end_in_place_of_an_answer(end: str) -> None:
         return Recorder()
 
     opener = Recorder()
-    joined(serve).open(streams.AnswerReader(opener, lambda refusal: None), opening=encode(Dns()))
+    joined(serve).open(serving.AnswerReader(opener, lambda refusal: None), opening=encode(Dns()))
     await opener.lost.wait()
     await asyncio.sleep(0.01)
     assert opener.told[0] == "made"
@@ -154,7 +154,7 @@ async def test_a_line_that_is_no_opening_is_refused(line: bytes) -> None:
 
     refusals: list[Refusal] = []
     opener = Recorder()
-    joined(serve).open(streams.AnswerReader(opener, refusals.append), opening=line)
+    joined(serve).open(serving.AnswerReader(opener, refusals.append), opening=line)
     await opener.lost.wait()
     assert [refusal.code for refusal in refusals] == ["unknown"]
 
@@ -168,7 +168,7 @@ async def test_a_line_that_is_no_answer_is_a_refusal() -> None:
 
     refusals: list[Refusal] = []
     opener = Recorder()
-    reader = streams.AnswerReader(opener, refusals.append)
+    reader = serving.AnswerReader(opener, refusals.append)
     joined(serve).open(reader, opening=encode(Dns()))
     await opener.lost.wait()
     assert [refusal.code for refusal in refusals] == ["unknown"]
@@ -181,7 +181,7 @@ async def test_small_writes_do_not_wait() -> None:
         here, _ = listener.accept()
         here.setblocking(False)
         joining = Recorder()
-        assert await streams.join(here, joining)
+        assert await serving.join(here, joining)
         assert here.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         there.close()
         await joining.lost.wait()
@@ -196,5 +196,5 @@ async def test_a_bug_in_one_stream_is_reported_and_contained() -> None:
     async def broken() -> None:
         raise KeyError("a bug")
 
-    await streams.contained(broken())
+    await serving.contained(broken())
     assert [type(error) for error in heard] == [KeyError]
