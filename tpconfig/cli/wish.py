@@ -7,14 +7,23 @@ import os
 from tpconfig.cli.options import Common
 from tpconfig.session.wish import Reload
 
+STDIN = "-"
 
-def reload_of(common: Common, names: tuple[str, ...] = (), *, now: bool = False) -> Reload:
+
+def reload_of(
+    common: Common,
+    names: tuple[str, ...] = (),
+    *,
+    profiles: tuple[str, ...] = (),
+    now: bool = False,
+) -> Reload:
     """Return where the wish is to be read from."""
     folder = os.getcwd()
     return Reload(
-        files=tuple(os.path.join(folder, name) for name in common.files),
+        files=tuple(name if name == STDIN else os.path.join(folder, name) for name in common.files),
         folder=folder,
         names=names,
+        profiles=profiles,
         context=common.context,
         kubeconfig=common.kubeconfig,
         namespace=common.namespace,

@@ -29,18 +29,30 @@ class Resolved:
     protected: tuple[str, ...]
 
 
-def resolve(
-    loaded: Loaded, *, names: Sequence[str] = (), environ: Environ, now: bool = False
-) -> Resolved:
-    """Resolve a file; ``names`` chooses workloads, none of them means all.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which workloads: by name, else those without profiles and those of the named profiles."""
+
+    names: Sequence[str] = ()
+    profiles: Sequence[str] = ()
+
+    def takes(self, name: str, profiles: Sequence[str]) -> bool:
+        """Tell whether a workload is meant."""
+        if self.names:
+            return name in self.names
+        return not profiles or bool(set(profiles) & set(self.profiles))
+
+
+def resolve(loaded: Loaded, choice: Choice, *, environ: Environ, now: bool = False) -> Resolved:
+    """Resolve a file.
 
     Raises:
         UsageError: there is no workload of such a name.
     """
     file = loaded.file
     known = file.workloads
-    _check_names(names, known)
-    chosen = [name for name in known if not names or name in names]
+    _check_names(choice.names, known)
+    chosen = [name for name, one in known.items() if choice.takes(name, one.profiles)]
     outbound = file.outbound
     return Resolved(
         session=wish.SessionWish(

@@ -28,7 +28,8 @@ def load(reload: Reload, environ: Mapping[str, str], *, noted: list[Problem] | N
         raise ConfigError(problems)
     if noted is not None:
         noted.extend(loaded.notes)
-    found = resolve.resolve(loaded, names=reload.names, environ=environ, now=reload.now)
+    choice_of = resolve.Choice(reload.names, reload.profiles)
+    found = resolve.resolve(loaded, choice_of, environ=environ, now=reload.now)
     choice = ClusterChoice(
         context=reload.context or found.context,
         kubeconfig=reload.kubeconfig,

@@ -40,6 +40,7 @@ class Reload:
     files: tuple[str, ...]
     folder: str
     names: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
     context: str | None = None
     kubeconfig: str | None = None
     namespace: str | None = None
@@ -54,4 +55,5 @@ class Reload:
     def from_json(cls, given: Mapping[str, Any]) -> Reload:
         """Read what ``to_json`` wrote, among other keys."""
         known = {field.name: given[field.name] for field in fields(cls) if field.name in given}
-        return cls(**{**known, "files": tuple(known["files"]), "names": tuple(known["names"])})
+        lists = {key: tuple(value) for key, value in known.items() if isinstance(value, list)}
+        return cls(**{**known, **lists})

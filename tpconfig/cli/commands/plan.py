@@ -15,9 +15,12 @@ from tpconfig.cli.wish import reload_of
 
 @click.command("plan", short_help="Show what `tp up` would do.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also its workloads.")
 @click.option("--exit-code", is_flag=True, help="Exit with 4 when there is something to do.")
 @common_options
-def command(names: tuple[str, ...], exit_code: bool, common: Common) -> None:
+def command(
+    names: tuple[str, ...], profiles: tuple[str, ...], exit_code: bool, common: Common
+) -> None:
     """Show what `tp up` would do, with the reason for each step, and change nothing.
 
     Checks everything that can be checked before: the file, the targets, the ports, the commands,
@@ -28,7 +31,7 @@ def command(names: tuple[str, ...], exit_code: bool, common: Common) -> None:
     from tpconfig.session import loading, planning
 
     try:
-        wish = loading.load(reload_of(common, names), os.environ)
+        wish = loading.load(reload_of(common, names, profiles=profiles), os.environ)
         view = render.EventView(as_json=False, verbose=common.verbose)
         planned = edge.run(planning.plan(wish, view.show))
     except (Exception, KeyboardInterrupt) as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("up", short_help="Swap the file's workloads for local processes.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also its workloads.")
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is up.")
 @click.option("--now", is_flag=True, help="Move the traffic before anybody listens here.")
 @click.option("--keep", is_flag=True, help="Leave what was done where `up` fails.")
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @common_options
 def command(
     names: tuple[str, ...],
+    profiles: tuple[str, ...],
     detach: bool,
     now: bool,
     keep: bool,
@@ -51,7 +53,7 @@ def command(
         if detach and events is None:
             _detach(common)
         else:
-            _here(_Asked(common, names, now, keep, exit_code_from), events)
+            _here(_Asked(common, names, profiles, now, keep, exit_code_from), events)
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
 
@@ -62,6 +64,7 @@ class _Asked:
 
     common: Common
     names: tuple[str, ...]
+    profiles: tuple[str, ...]
     now: bool
     keep: bool
     exit_code_from: str | None
@@ -96,7 +99,7 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
     from tpconfig.session import loading
     from tpconfig.session.up import UpOptions, up
 
-    reload = reload_of(asked.common, asked.names, now=asked.now)
+    reload = reload_of(asked.common, asked.names, profiles=asked.profiles, now=asked.now)
     noted: list[Problem] = []
     wish = loading.load(reload, os.environ, noted=noted)
     for problem in noted:
