@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Place:
     namespace: str
     kubeconfig: str
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    state: str = field(default_factory=lambda: tempfile.mkdtemp(prefix="tp-"))
+    """Short, unlike pytest's folders: a Unix socket's path has 107 bytes."""
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment that ``tp`` is started with."""
@@ -38,7 +41,7 @@ class Place:
             **plain,
             "KUBECONFIG": self.kubeconfig,
             "PYTHONPATH": str(ROOT),
-            "TP_STATE_DIR": str(self.folder.parent / "state"),
+            "TP_STATE_DIR": self.state,
             "TP_IMAGE": objects.BASE,
             "TP_IMAGE_PYTHON": objects.PYTHON,
             **more,
@@ -47,7 +50,7 @@ class Place:
     def write(self, workloads: Mapping[str, Any], **top: Any) -> Path:
         """Write the file; the session is named after the namespace."""
         cluster = {"namespace": self.namespace, **top.pop("cluster", {})}
-        file = {"version": 1, "name": self.namespace, "cluster": cluster, **top}
+        file = {"version": 1, "name": self.namespace, **top, "cluster": cluster}
         path = self.folder / "telepresence.yaml"
         path.write_text(json.dumps({**file, "workloads": workloads}))
         return path
@@ -103,6 +106,7 @@ class Place:
                 os.killpg(program.pid, signal.SIGKILL)
                 program.wait()
         self.tp("down", "--session", self.session_id(), "-n", self.namespace)
+        shutil.rmtree(self.state, ignore_errors=True)
 
     def session_id(self) -> str:
         """Return the id of the session that holds anything here, or a word that is none."""
@@ -161,10 +165,16 @@ class Place:
 
     def load(self, url: str, *, rate: int = 50, seconds: float = 2) -> dict[str, Any]:
         """Send requests from the ``client`` Pod; return the counts."""
-        found: dict[str, Any] = json.loads(
-            self.kubectl(*self.load_arguments(url, rate=rate, seconds=seconds))
-        )
+        out, err = self.start_load(url, rate=rate, seconds=seconds).communicate(timeout=120)
+        assert out, err
+        found: dict[str, Any] = json.loads(out)
         return found
+
+    def settled(self, name: str) -> None:
+        """Wait until no Pod of a swapped Deployment is left, nor any traffic to one."""
+        selector = f"app={name},!{OURS}"
+        eventually(lambda: not self.get_list("pods", selector=selector), "originals are left")
+        time.sleep(1)
 
     def load_arguments(self, url: str, *, rate: int, seconds: float) -> list[str]:
         """Return the ``kubectl`` arguments of a load."""
@@ -183,7 +193,7 @@ class Place:
         )
 
     def nothing_left(self) -> None:
-        """Expect that no object of ours is left 10 s from now, in any namespace, of this session."""
+        """Expect that no object of ours is left 10 s from now."""
         kinds = "pods,leases,secrets,deployments,services,configmaps,roles,rolebindings"
         eventually(lambda: not self.get_list(kinds), "objects of ours are left", timeout_s=10)
 

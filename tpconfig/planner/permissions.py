@@ -26,8 +26,10 @@ def observing(namespace: str) -> tuple[Permission, ...]:
 
 
 def needed(actions: Sequence[Action]) -> tuple[Permission, ...]:
-    """Return every verb that carrying the actions out takes, sorted, each once."""
-    return tuple(sorted({permission for act in actions for permission in _needs(act)}))
+    """Return every verb that a plan takes, the looking included, sorted, each once."""
+    verbs = {permission for act in actions for permission in _needs(act)}
+    looking = {verb for one in verbs for verb in observing(one.namespace)}
+    return tuple(sorted(verbs | looking))
 
 
 def session_verbs(namespace: str) -> tuple[Permission, ...]:

@@ -1,0 +1,130 @@
+"""Who may use it: ordinary users, restricted namespaces, few permissions."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e import objects
+from tests.e2e.place import Place
+
+RUN = {"command": "sleep 600"}
+RBAC = "rbac.authorization.k8s.io"
+
+
+def as_account(place: Place, rules: list[dict[str, Any]] | None, to: Path) -> str:
+    """Return the kubeconfig of a service account with these rules, else with stock ``edit``."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "dev"}}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": "dev"}, "rules": rules}
+    kind = "ClusterRole" if rules is None else "Role"
+    binding = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "dev"},
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": "edit" if rules is None else "dev"},
+        "subjects": [{"kind": "ServiceAccount", "name": "dev", "namespace": place.namespace}],
+    }
+    place.apply(account, binding, *([role] if rules is not None else []))
+    token = place.kubectl("create", "token", "dev").strip()
+    config = json.loads(place.kubectl("config", "view", "--raw", "-o", "json"))
+    config["users"][0]["user"] = {"token": token}
+    to.write_text(json.dumps(config))
+    return str(to)
+
+
+def rules_of(place: Place) -> list[dict[str, Any]]:
+    """Return the Role that ``tp plan`` lists."""
+    plan = json.loads(place.ok("plan", "--json"))
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in plan["permissions"]:
+        name = f"{one['resource']}/{one['subresource']}" if one["subresource"] else one["resource"]
+        found[one["group"], name].add(one["verb"])
+    return [
+        {"apiGroups": [group], "resources": [name], "verbs": sorted(verbs)}
+        for (group, name), verbs in found.items()
+    ]
+
+
+@pytest.fixture
+def shop(place: Place) -> Place:
+    """A Deployment behind a Service."""
+    place.apply(objects.deployment("web"), objects.service("web"))
+    place.write({"web": {"target": "deployment/web", "expose": [], "run": RUN}})
+    return place
+
+
+def goes_up_and_down(place: Place, kubeconfig: str) -> None:
+    """Expect that a user can swap and restore."""
+    before = place.exact("web")
+    mine = ("--kubeconfig", kubeconfig)
+    place.ok("up", "-d", *mine)
+    assert place.get_list("pods")
+    place.ok("run", "web", "--", "curl", "-sm", "5", "-k", "https://kubernetes.default")
+    place.ok("down", *mine)
+    assert place.exact("web") == before
+    place.nothing_left()
+
+
+def test_with_the_stock_edit_role(shop: Place, tmp_path: Path) -> None:
+    """Whoever may edit a namespace may use it; nothing is installed in the cluster."""
+    goes_up_and_down(shop, as_account(shop, None, tmp_path / "edit"))
+
+
+def test_with_exactly_the_verbs_of_the_plan(shop: Place, tmp_path: Path) -> None:
+    """The plan's list is complete."""
+    goes_up_and_down(shop, as_account(shop, rules_of(shop), tmp_path / "exact"))
+
+
+@pytest.mark.parametrize(
+    ("resource", "verb"), [("pods", "create"), ("pods/portforward", "create"), ("leases", "patch")]
+)
+def test_a_missing_verb_is_named_before_anything_is_touched(
+    shop: Place, tmp_path: Path, resource: str, verb: str
+) -> None:
+    """Exit 6, the verb, and no change."""
+    rules = rules_of(shop)
+    for rule in rules:
+        if rule["resources"] == [resource]:
+            rule["verbs"].remove(verb)
+    before = shop.get("deployment", "web")["metadata"]["resourceVersion"]
+    done = shop.tp("up", "--kubeconfig", as_account(shop, rules, tmp_path / "less"))
+    assert done.returncode == 6, done.stderr
+    assert f"{verb} {resource.split('/')[0]}" in done.stderr
+    assert shop.get("deployment", "web")["metadata"]["resourceVersion"] == before
+
+
+@pytest.mark.parametrize("uid", [12345, None], ids=["uid", "image-user"])
+def test_in_a_restricted_namespace(place: Place, uid: int | None) -> None:
+    """Any uid, a read-only root, no capability; ports below 1024 all the same."""
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    place.kubectl("label", "namespace", place.namespace, label)
+    web = objects.deployment("web")
+    spec = web["spec"]["template"]["spec"]
+    spec["securityContext"] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if uid is not None:
+        spec["securityContext"]["runAsUser"] = uid
+    else:
+        web["spec"]["replicas"] = 0  # the demo image's own user is root: its Pods cannot start
+    spec["containers"][0]["securityContext"] = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    place.apply(web, objects.service("web"))
+    place.write(
+        {
+            "web": {
+                "target": "deployment/web",
+                "expose": ["3000:8080", "3443:443"],
+                "run": {"command": "python3 -m http.server 3000 & python3 -m http.server 3443"},
+            }
+        }
+    )
+    before = place.exact("web")
+    place.ok("up", "-d")
+    place.ok("down")
+    assert place.exact("web") == before
