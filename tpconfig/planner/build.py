@@ -87,7 +87,7 @@ def _hosting(one: ResolvedWorkload, hosted: HostedFacts | None, pod: str) -> lis
             a.Connect(namespace, workload.name, pod, one.container.name, one.pairs, reason)
         )
     changed = hosted is None or hosted.handed_over != one.handed_over
-    if fresh or changed:
+    if changed:
         exports = tuple(export.path for export in workload.env.exports)
         text = "its names and environment, as the kubelet resolved them"
         actions.append(

@@ -124,6 +124,7 @@ class Hosted:
             )
             self._link = await hold(self.here.group, block)
             await self._link.value.grace(pod.grace_s)
+            await self._redirect_to(self._link.value)
         link = self._link.value
         self._dialer.local = {pair.pod: pair.local for pair in ports}
         for pair in self.ports:
@@ -149,11 +150,7 @@ class Hosted:
             inside = world.build(theirs, own)
         block = open_keeper(inside, state_dir=self.here.state.folder)
         self._keeper = await hold(self.here.group, block)
-        if self._keeper.value.isolated:
-            redirection = open_redirection(
-                self._keeper.value, self._link.value, self.here.outbound, self.here.api_server
-            )
-            self._redirect = await hold(self.here.group, redirection)
+        await self._redirect_to(self._link.value)
         wish = self.workload.env
         changes = environment.Changes(wish.set, wish.unset)
         self.env = environment.additions(
@@ -276,6 +273,17 @@ class Hosted:
                 left_out = ", ".join(rendered.inexpressible)
                 said.append(f"{export.path}: {export.format} cannot hold {left_out}")
         return said
+
+    async def _redirect_to(self, link: Link) -> None:
+        """Have what the processes send go through this link; they stay as they are."""
+        redirect, self._redirect = self._redirect, None
+        if redirect is not None:
+            await redirect.close()
+        if self.keeper is not None and self.keeper.isolated:
+            redirection = open_redirection(
+                self.keeper, link, self.here.outbound, self.here.api_server
+            )
+            self._redirect = await hold(self.here.group, redirection)
 
     async def _close_keeper(self) -> None:
         redirect, keeper = self._redirect, self._keeper

@@ -23,6 +23,9 @@ from tpconfig.session.pipes import port_forwards
 
 READY_TIMEOUT_S = 60.0
 UNREADY_TIMEOUT_S = 10.0
+SETTLE_S = 1.2
+"""kube-proxy programs a node at most once a second (``--iptables-min-sync-period``): originals that
+were stopped within it would get traffic for the rest of it."""
 DRAIN_S = 5.0
 """What the proxies of all nodes get to notice that the agent takes no new connections."""
 
@@ -176,6 +179,9 @@ class Machine:
                 hint=f"kubectl describe pod {action.pod} tells what else of it is not ready "
                 "(sidecars?)",
             ) from None
+        if action.services:
+            waiting("every node to notice")
+            await asyncio.sleep(SETTLE_S)
         return ""
 
     async def _close_traffic(
