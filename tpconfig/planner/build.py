@@ -37,6 +37,7 @@ def _workload(one: ResolvedWorkload, desired: Desired, observed: Observed) -> li
         )
     agent = wish.current_agent(one, observed)
     taken = frozenset(one.name for one in observed.agents)
+    taken |= {one.agent for one in observed.machine.hosted}  # a link knows its Pod by name
     pod = agent.name if agent else wish.agent_name(observed.session, workload.name, taken)
     if agent is None:
         text = f"the Pod of {facts.target}, with our agent as container {one.container.name}"
