@@ -112,14 +112,14 @@ def _init_verdict(status: Mapping[str, Any], pod: Mapping[str, Any]) -> Verdict 
         one["name"] == name and one.get("restartPolicy") == "Always"
         for one in pod["spec"].get("initContainers") or ()
     )
-    if state.get("running") and not sidecar:
+    if "running" in state and not sidecar:
         return Verdict(State.WAITING, f"init container {name} runs")
     return None
 
 
 def _agent_verdict(status: Mapping[str, Any]) -> Verdict:
     state = status.get("state") or {}
-    if state.get("running"):
+    if "running" in state:
         return Verdict(State.RUNNING)
     waiting = state.get("waiting") or {}
     ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
