@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e import objects
-from tests.e2e.place import Place
+from tests.e2e.place import ROOT, Place
 
 RUN = {"command": "sleep 600"}
 RBAC = "rbac.authorization.k8s.io"
@@ -128,3 +135,84 @@ def test_in_a_restricted_namespace(place: Place, uid: int | None) -> None:
     place.ok("up", "-d")
     place.ok("down")
     assert place.exact("web") == before
+
+
+ORDINARY = 65534
+
+
+@pytest.fixture
+def everybodys() -> Iterator[tuple[str, str]]:
+    """A Python that everybody may run, and a path with ``tp`` that everybody may read.
+
+    A checkout or a Python below root's home is closed to others.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    asks = "import sys; print('%d.%d' % sys.version_info[:2])"
+    for python in (f"/usr/bin/python{version}", "/usr/bin/python3", sys.executable):
+        try:
+            done = subprocess.run(
+                [python, "-c", asks],
+                user=ORDINARY,
+                cwd="/",
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError:
+            continue
+        if done.stdout.strip() == version:
+            break
+    else:
+        pytest.fail(f"there is no Python {version} here that an ordinary user may run")
+    folder = Path(tempfile.mkdtemp(prefix="tp-everybody-"))
+    folder.chmod(0o755)
+    shutil.copytree(ROOT / "tpconfig", folder / "tpconfig")
+    packages = sysconfig.get_path("purelib")
+    link = subprocess.run(["cp", "-al", packages, folder / "packages"], check=False)
+    if link.returncode:
+        shutil.copytree(packages, folder / "packages", dirs_exist_ok=True)
+    yield python, f"{folder}:{folder / 'packages'}"
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="every other test here runs as an ordinary user")
+def test_as_an_ordinary_user(shop: Place, everybodys: tuple[str, str]) -> None:
+    """Without root and without sudo, with a network of its own for the process."""
+    python, path = everybodys
+    home = Path(tempfile.mkdtemp(prefix="tp-home-"))
+    shutil.copy(shop.folder / "telepresence.yaml", home)
+    shutil.copy(shop.kubeconfig, home / "kubeconfig")
+    for one in (home, *home.iterdir()):
+        os.chown(one, ORDINARY, ORDINARY)
+    environment = shop.environment(
+        KUBECONFIG=str(home / "kubeconfig"),
+        PYTHONPATH=path,
+        HOME=str(home),
+        TP_STATE_DIR=str(home / "state"),
+    )
+
+    def tp(*arguments: str) -> str:
+        done = subprocess.run(
+            [python, "-m", "tpconfig", *arguments],
+            cwd=home,
+            env=environment,
+            user=ORDINARY,
+            group=ORDINARY,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    before = shop.exact("web")
+    tp("up", "-d")
+    assert json.loads(tp("status", "--json"))["method"] == "namespace"
+    assert tp("run", "web", "--", "id", "-u").strip() == str(ORDINARY)
+    asked = ("curl", "-sm", "9", "-ko", "/dev/null", "-w", "%{http_code}")
+    assert tp("run", "web", "--", *asked, "https://kubernetes.default/healthz") in ("200", "401")
+    tp("down")
+    assert shop.exact("web") == before
+    shutil.rmtree(home)
