@@ -42,13 +42,19 @@ class LineSplitter:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the lines that ``data`` completes."""
-        *lines, rest = (self._rest + data).split(b"\n")
-        while len(rest) > self._limit:
-            lines.append(rest[: self._limit])
-            rest = rest[self._limit :]
-        self._rest = rest
-        return lines
+        """Return the lines that ``data`` completes; a line past the limit comes in pieces."""
+        *ended, rest = (self._rest + data).split(b"\n")
+        lines: list[bytes] = []
+        for line in ended:
+            lines += self._cut(line)
+        *pieces, self._rest = self._cut(rest)
+        return lines + pieces
+
+    def _cut(self, line: bytes) -> list[bytes]:
+        """Cut a line into pieces of the limit; one that fits is one piece, even if empty."""
+        if len(line) <= self._limit:
+            return [line]
+        return [line[at : at + self._limit] for at in range(0, len(line), self._limit)]
 
     def flush(self) -> list[bytes]:
         """Return what was written last and not ended."""

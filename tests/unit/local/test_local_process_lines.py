@@ -37,3 +37,11 @@ def test_no_byte_is_lost(pieces: list[bytes], limit: int) -> None:
     lines = LineSplitter(limit)
     given_ = [line for piece in pieces for line in lines.feed(piece)] + lines.flush()
     assert b"".join(given_) == b"".join(pieces).replace(b"\n", b"")
+
+
+def test_a_line_past_the_limit_comes_in_pieces_wherever_it_ends() -> None:
+    """Its end may come in the same piece of data as its beginning, or later."""
+    whole, parts = LineSplitter(4), LineSplitter(4)
+    assert whole.feed(b"123456789\nab\n\n") == [b"1234", b"5678", b"9", b"ab", b""]
+    assert parts.feed(b"12345") == [b"1234"]
+    assert parts.feed(b"6789\n") == [b"5678", b"9"]
