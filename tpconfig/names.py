@@ -36,9 +36,6 @@ ANNOTATION_USER: Final = f"{DOMAIN}/user"
 ANNOTATION_FILE: Final = f"{DOMAIN}/file"
 """On a Lease: the path of the file, for people."""
 
-ANNOTATION_TOUCHED: Final = f"{DOMAIN}/touched"
-"""On a Lease: a JSON list of the objects that the session changes, for the janitor."""
-
 ANNOTATION_TEMPLATE: Final = f"{DOMAIN}/template"
 """On an agent Pod: the hash of everything it was built from."""
 

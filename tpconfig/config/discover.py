@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from tpconfig.config import codes
-from tpconfig.config.suggest import nearest
 from tpconfig.errors import ConfigError, Problem
+from tpconfig.suggest import nearest
 
 FILE_NAMES: Final = ("telepresence.yaml", "telepresence.yml", "tp.yaml")
 OVERRIDE_NAMES: Final = ("telepresence.override.yaml", "telepresence.override.yml")

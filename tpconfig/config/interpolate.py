@@ -13,9 +13,9 @@ from typing import Final
 
 from tpconfig.config import codes, limits
 from tpconfig.config.nodes import Interpolated, ListNode, MapNode, Node, Path, ScalarNode
-from tpconfig.config.suggest import did_you_mean
 from tpconfig.errors import Problem
 from tpconfig.source import Source
+from tpconfig.suggest import did_you_mean
 
 _DOLLAR: Final = re.compile(r"\$\$|\$\{")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)

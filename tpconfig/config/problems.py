@@ -15,9 +15,9 @@ from pydantic_core import ErrorDetails
 from tpconfig.config import codes, fields, limits, scalars, shape
 from tpconfig.config.nodes import Path, dotted
 from tpconfig.config.sources import Sources
-from tpconfig.config.suggest import did_you_mean, listed
 from tpconfig.errors import Problem
 from tpconfig.source import Source
+from tpconfig.suggest import did_you_mean, listed
 
 _KEY: Final = "[key]"
 _TYPES: Final[Mapping[str, str]] = {

@@ -10,10 +10,10 @@ from tpconfig.config.environment import Environment
 from tpconfig.config.fields import Destination
 from tpconfig.config.load import Loaded
 from tpconfig.config.process import Run
-from tpconfig.config.suggest import nearest
 from tpconfig.errors import UsageError
 from tpconfig.model import desired as wish
 from tpconfig.model.target import Target
+from tpconfig.suggest import nearest
 
 Environ = Mapping[str, str]
 

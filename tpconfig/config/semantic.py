@@ -14,10 +14,10 @@ from tpconfig.config import codes, nodes
 from tpconfig.config.network import check_ports
 from tpconfig.config.schema import File
 from tpconfig.config.sources import Sources
-from tpconfig.config.suggest import did_you_mean, listed
 from tpconfig.config.workload import Workload
 from tpconfig.errors import Problem
 from tpconfig.source import Source
+from tpconfig.suggest import did_you_mean, listed
 
 MIN_TTL_S: Final = 10.0
 

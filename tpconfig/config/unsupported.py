@@ -15,8 +15,8 @@ from tpconfig.config.fields import Section
 from tpconfig.config.load import Loaded
 from tpconfig.config.nodes import Path, dotted
 from tpconfig.config.problems import ordered
-from tpconfig.config.suggest import listed
 from tpconfig.errors import Problem
+from tpconfig.suggest import listed
 
 ANY: Final[frozenset[Any]] = frozenset()
 """Every value that the models take."""

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from typing import Any, Final
 
-from tpconfig.config.suggest import did_you_mean, listed
+from tpconfig.suggest import did_you_mean, listed
 
 PORT: Final = (
     "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"

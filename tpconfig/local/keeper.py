@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,30 @@ class Child:
         return await self._conversation.signal(self.pid, number)
 
 
+async def connect_loopback(
+    port: int, make: Callable[[socket.AddressFamily], Awaitable[socket.socket]]
+) -> socket.socket | None:
+    """Connect to a loopback port, IPv4 first; ``None`` where nobody listens.
+
+    ``make`` gives the sockets, and so says whose loopback it is.
+    """
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            sock = await make(family)
+        except (RefusedError, OSError):
+            continue
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, (host, port))
+        except OSError:
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    return None
+
+
 class Keeper:
     """A running keeper.
 
@@ -128,21 +152,7 @@ class Keeper:
 
     async def connect(self, port: int) -> socket.socket | None:
         """Connect to ``port`` on the loopback inside, IPv4 first; ``None`` where nobody listens."""
-        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-            try:
-                sock = await self._socket(family)
-            except RefusedError:
-                continue
-            try:
-                await asyncio.get_running_loop().sock_connect(sock, (host, port))
-            except OSError:
-                sock.close()
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                return sock
-        return None
+        return await connect_loopback(port, self._socket)
 
     async def connect_udp(self, port: int) -> socket.socket:
         """Return a UDP socket that sends to ``port`` on the loopback inside."""

@@ -9,7 +9,7 @@ from tpconfig.model.desired import Expose, Workload
 from tpconfig.model.observed import ContainerFacts, ServiceFacts
 from tpconfig.model.plan import Notice
 from tpconfig.model.target import PodPort, PortPair
-from tpconfig.planner.suggest import did_you_mean
+from tpconfig.suggest import nearest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _pod_port(
             "TP301",
             f"container {container.name} has no {expose.protocol} port named `{expose.cluster}`",
             expose.source,
-            hint=did_you_mean(expose.cluster, (p.name for p in declared if p.name)),
+            hint=nearest_of(expose.cluster, (p.name for p in declared if p.name)),
         )
     if all(port.number != expose.cluster for port in declared):
         for service in services:

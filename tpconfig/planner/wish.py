@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from tpconfig import names
+from tpconfig import names, suggest
 from tpconfig.errors import Problem
 from tpconfig.model.desired import AgentImage, Desired, Run, Workload
 from tpconfig.model.observed import (
@@ -22,7 +22,7 @@ from tpconfig.model.observed import (
 )
 from tpconfig.model.plan import Blocker, Fault, Notice
 from tpconfig.model.target import PortPair
-from tpconfig.planner import ports, suggest
+from tpconfig.planner import ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def choose_container(workload: Workload, facts: WorkloadFacts) -> ContainerFacts
             "TP304",
             f"{facts.target} has no container `{workload.container}`",
             workload.target_source,
-            hint=suggest.did_you_mean(workload.container, by_name),
+            hint=suggest.nearest_of(workload.container, by_name),
         )
     if len(by_name) == 1:
         return facts.containers[0]
@@ -130,14 +130,14 @@ def _missing(workload: Workload, observed: Observed) -> Blocker:
             "TP306",
             f"there is no namespace `{target.namespace}`",
             workload.target_source,
-            hint=suggest.did_you_mean(target.namespace, missing.namespaces),
+            hint=suggest.nearest_of(target.namespace, missing.namespaces),
         )
     else:
         problem = Problem(
             "TP307",
             f"there is no {target.kind} `{target.name}` in namespace {target.namespace}",
             workload.target_source,
-            hint=suggest.did_you_mean(target.name, missing.others),
+            hint=suggest.nearest_of(target.name, missing.others),
         )
     return Blocker(Fault.USAGE, problem)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from tpconfig.clock import SystemClock
-from tpconfig.local.keeper import Keeper
+from tpconfig.local.keeper import Keeper, connect_loopback
 from tpconfig.local.redirect import open_redirect
 from tpconfig.model.desired import Destination, Outbound
 from tpconfig.model.target import PodPort
@@ -41,7 +40,7 @@ class Dialer:
             return await keeper.connect_udp(number) if keeper is not None else None
         if keeper is not None and (found := await keeper.connect(number)) is not None:
             return found
-        return await _on_machine(number)
+        return await connect_loopback(number, _machine_socket)
 
 
 @asynccontextmanager
@@ -76,17 +75,7 @@ def with_api_server(outbound: Outbound, api_server: str) -> Outbound:
     return replace(outbound, machine=(*outbound.machine, rule))
 
 
-async def _on_machine(port: int) -> socket.socket | None:
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        try:
-            await asyncio.get_running_loop().sock_connect(sock, (host, port))
-        except OSError:
-            sock.close()
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    return None
+async def _machine_socket(family: socket.AddressFamily) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    return sock

@@ -9,6 +9,7 @@ from typing import Final
 
 _MAX_LENGTH: Final = 64
 _MAX_WORDS: Final = 500
+_SHOWN: Final = 8
 
 
 def nearest(wanted: str, known: Iterable[str]) -> str | None:
@@ -28,6 +29,15 @@ def did_you_mean(wanted: str, known: Iterable[str]) -> str | None:
     """Ask for the nearest known word, if there is one."""
     guess = nearest(wanted, known)
     return f"did you mean `{guess}`?" if guess else None
+
+
+def nearest_of(wanted: str, existing: Iterable[str]) -> str:
+    """Ask for the nearest of what exists, else say what there is."""
+    names = sorted(existing)
+    if not names:
+        return "there is none"
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    return did_you_mean(wanted, names) or f"there is: {shown}"
 
 
 def listed(words: Iterable[str], *, last: str = "or") -> str:
