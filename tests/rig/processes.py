@@ -58,8 +58,9 @@ def alive(rig: Places, name: str) -> int | None:
         record = json.loads(_record(rig, name).read_text())
     except (OSError, ValueError):
         return None
-    pid = int(record["pid"])
-    return pid if started(pid) == record["started"] else None
+    pid, since = int(record["pid"]), record["started"]
+    # A program that ended before its start could be read has none.
+    return pid if since is not None and started(pid) == since else None
 
 
 def current(rig: Places, component: Component) -> bool:
