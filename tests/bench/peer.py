@@ -50,7 +50,8 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 def measure(host: str, port: int) -> dict[str, float]:
-    """Ask a peer and return the medians."""
+    """Ask a peer and return the medians; its name is looked up once, before."""
+    host = socket.gethostbyname(host)
     connect_ms = []
     for _ in range(CONNECTIONS):
         began_s = time.perf_counter()

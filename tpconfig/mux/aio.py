@@ -26,6 +26,11 @@ MAX_HELD: Final = 1024 * 1024
 """Bytes of answers to a peer that asks and does not read, before it is given up."""
 
 
+RECEIVE_WINDOW: Final = 1 << 20
+"""Bytes that the peer may have under way on each stream; yamux's 256 KiB bound bulk transfers even
+on one machine, where a round trip behind a full pipe takes milliseconds."""
+
+
 class Pipe(Protocol):
     """What carries the bytes: a WebSocket on the client, a TCP transport in the agent."""
 
@@ -59,7 +64,7 @@ class Mux:
         lost: Callable[[str], None],
         max_streams: int = MAX_STREAMS,
     ) -> None:
-        self._session = Session(role, max_streams=max_streams)
+        self._session = Session(role, receive_window=RECEIVE_WINDOW, max_streams=max_streams)
         self._pipe = pipe
         self._accept = accept
         self._lost = lost

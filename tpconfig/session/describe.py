@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
-from tpconfig.session.hosted import Hosted
+
+if TYPE_CHECKING:
+    from tpconfig.session.hosted import Hosted
 
 
 def subject(action: Action) -> str:
