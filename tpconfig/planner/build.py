@@ -13,7 +13,9 @@ from tpconfig.planner.wish import ResolvedWorkload
 
 def build(desired: Desired, resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
     actions: list[Action] = []
-    reason = Reason("the session's lease: the cluster undoes everything when it runs out")
+    reason = Reason(
+        "the session's lease: once it has run out, anybody's `tp` restores what is left"
+    )
     have = {
         lease.namespace
         for lease in observed.leases
