@@ -1,6 +1,6 @@
-"""Who a session is: API user, ``user@host`` and the file's name, and nothing that changes.
+"""Who a session is: cluster, API user, ``user@host`` and the file's name; nothing that changes.
 
-The same three give the same id, so a ``tp up`` after a crash finds what the last one left, and
+The same four give the same id, so a ``tp up`` after a crash finds what the last one left, and
 ``tp down`` in another folder with a copy of the file means the same session.
 """
 
@@ -24,10 +24,10 @@ class Identity:
     file: str
 
 
-def identify(*, user: str, name: str, file: str) -> Identity:
-    """Return the identity of this machine's session for a file."""
+def identify(*, server: str, user: str, name: str, file: str) -> Identity:
+    """Return the identity of this machine's session for a file on one cluster."""
     holder = this_holder()
-    digest = hashlib.sha256("\0".join((user, holder, name)).encode()).hexdigest()
+    digest = hashlib.sha256("\0".join((server, user, holder, name)).encode()).hexdigest()
     return Identity(digest[:8], user, holder, name, file)
 
 

@@ -40,7 +40,8 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
         check_protected(wish, api)
         place = state.prepare(state.folder(wish.environ))
         user, (method, problem) = await _both(api, wish, place)
-        who = identify(user=user, name=wish.session.name, file=wish.session.file)
+        name, file = wish.session.name, wish.session.file
+        who = identify(server=api.server, user=user, name=name, file=file)
         if problem is not None and wish.desired.method == "auto":
             emit(Remark(f"method: none, because {problem.reason} ({problem.cure})"))
             problem = None

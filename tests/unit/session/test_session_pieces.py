@@ -69,11 +69,12 @@ def test_a_reload_goes_through_json() -> None:
 
 
 def test_an_identity_has_nothing_that_changes() -> None:
-    """The same three give the same id, another name or user another."""
-    one = identify(user="anna", name="shop", file="/a")
-    assert one.id == identify(user="anna", name="shop", file="/b").id
-    assert one.id != identify(user="anna", name="shop2", file="/a").id
-    assert one.id != identify(user="ben", name="shop", file="/a").id
+    """The same file elsewhere is the same session; another cluster, user or name is another."""
+    base = {"server": "https://a", "user": "anna", "name": "shop", "file": "/a"}
+    one = identify(**base)
+    assert one.id == identify(**{**base, "file": "/b"}).id
+    for key in ("server", "user", "name"):
+        assert one.id != identify(**{**base, key: "other"}).id
 
 
 def test_only_one_holds_a_lock(tmp_path: Path) -> None:
