@@ -139,13 +139,15 @@ def _service(service: Manifest) -> ServiceFacts:
 
 def _selects(service: Manifest, labels: Mapping[str, str]) -> bool:
     selector = service["spec"].get("selector")
-    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+    if not selector or service["spec"].get("type") == "ExternalName":  # it has no endpoints
+        return False
+    return all(labels.get(key) == value for key, value in selector.items())
 
 
 def _running_uid(manifest: Manifest, pods: Iterable[Manifest]) -> int | None:
     """Find the uid that the workload's own containers run as (Kubernetes 1.31 tells it)."""
     labels = ((manifest["spec"].get("selector") or {}).get("matchLabels")) or {}
-    for pod in pods:
+    for pod in pods if labels else ():
         have = pod["metadata"].get("labels") or {}
         if names.LABEL_SESSION in have or any(have.get(k) != v for k, v in labels.items()):
             continue

@@ -18,7 +18,7 @@ from tpconfig.model.desired import AgentImage
 UNPRIVILEGED_PORT_SYSCTL = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 FALLBACK_UID = 65532
 
-_CHANGED_IN_CONTAINER = (
+_LEFT_OUT = (
     "livenessProbe",
     "startupProbe",
     "readinessProbe",
@@ -184,7 +184,7 @@ def _agent_container(
         "probe_port": probe_port,
     }
     ours = {names.ENV_AGENT, names.ENV_SECRET}
-    container = {key: value for key, value in original.items() if key not in _CHANGED_IN_CONTAINER}
+    container = {key: value for key, value in original.items() if key not in _LEFT_OUT}
     container |= {
         "image": spec.image.name,
         "imagePullPolicy": "IfNotPresent",
@@ -220,8 +220,7 @@ def _adapt_security(pod_spec: dict[str, Any], container: dict[str, Any], spec: A
     own = container.get("securityContext") or {}
     non_root = own.get("runAsNonRoot", pod_security.get("runAsNonRoot"))
     if non_root and own.get("runAsUser", pod_security.get("runAsUser")) is None:
-        uid = spec.running_uid if spec.running_uid else FALLBACK_UID
-        container["securityContext"] = {**own, "runAsUser": uid}
+        container["securityContext"] = {**own, "runAsUser": spec.running_uid or FALLBACK_UID}
     if spec.low_ports and not pod_spec.get("hostNetwork"):
         sysctls = list(pod_security.get("sysctls") or ())
         if all(one["name"] != UNPRIVILEGED_PORT_SYSCTL["name"] for one in sysctls):

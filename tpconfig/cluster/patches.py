@@ -80,7 +80,7 @@ def recorded_replicas(restore: str) -> int:
     """Return the replicas that a restore annotation brings back; 1 where it is not readable."""
     try:
         return int(json.loads(restore)["spec"]["replicas"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return 1
 
 
@@ -88,7 +88,7 @@ def read_was(was: str) -> int:
     """Return how many Pods were ready when the target was claimed; 0 where nobody knows."""
     try:
         return int(json.loads(was).get("ready", 0))
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, OverflowError):
         return 0
 
 

@@ -8,7 +8,7 @@ from tpconfig.model.desired import Desired
 from tpconfig.model.observed import Observed
 from tpconfig.model.plan import Blocker, Fault
 from tpconfig.model.target import PortPair
-from tpconfig.planner import permissions, wish
+from tpconfig.planner import permissions
 from tpconfig.planner.wish import ResolvedWorkload
 
 
@@ -31,7 +31,7 @@ def of_machine(
                 hint="install it, or write its path",
             )
             blockers.append(Blocker(Fault.USAGE, problem))
-        starts = run is not None and wish.hosted(one.workload.name, observed) is None
+        starts = run is not None and one.hosted is None
         if starts and machine.method == "none":
             blockers += [
                 _port_taken(one, pair, holder)

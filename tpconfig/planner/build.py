@@ -4,32 +4,41 @@ from __future__ import annotations
 
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action, Reason
-from tpconfig.model.desired import Desired
-from tpconfig.model.observed import HostedFacts, Observed
+from tpconfig.model.observed import Observed
 from tpconfig.model.plan import Notice
 from tpconfig.planner import wish
 from tpconfig.planner.wish import ResolvedWorkload
 
 
-def build(desired: Desired, resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
-    actions: list[Action] = []
-    reason = Reason(
-        "the session's lease: once it has run out, anybody's `tp` restores what is left"
-    )
-    have = {
-        lease.namespace
-        for lease in observed.leases
-        if lease.session == observed.session and lease.ended is None
-    }
-    for namespace in sorted({r.facts.target.namespace for r in resolved} - have):
-        actions.append(a.OpenSession(namespace, reason))
+def build(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
+    """Plan what is missing of every wished workload."""
+    actions = _leases(resolved, observed)
+    taken = {agent.name for agent in observed.agents}
+    taken |= {one.agent for one in observed.machine.hosted}  # a link knows its Pod by name
     for one in resolved:
-        actions += _workload(one, desired, observed)
+        name = one.workload.name
+        pod = one.agent.name if one.agent else wish.agent_name(observed.session, name, taken)
+        taken.add(pod)
+        actions += _workload(one, pod)
     return actions
 
 
-def _workload(one: ResolvedWorkload, desired: Desired, observed: Observed) -> list[Action]:
-    """Plan one workload from where it stands now."""
+def _leases(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
+    """Plan a Lease where there is none that lives."""
+    living = {
+        lease.namespace
+        for lease in observed.leases
+        if lease.session == observed.session and lease.ended is None and not lease.expired
+    }
+    reason = Reason(
+        "the session's lease: once it has run out, anybody's `tp` restores what is left"
+    )
+    wanted = {one.facts.target.namespace for one in resolved}
+    return [a.OpenSession(namespace, reason) for namespace in sorted(wanted - living)]
+
+
+def _workload(one: ResolvedWorkload, pod: str) -> list[Action]:
+    """Plan one workload from where it stands now; ``pod`` is its agent's."""
     actions: list[Action] = []
     workload, facts, source = one.workload, one.facts, one.workload.source
     if workload.mode == "swap" and facts.claim is None:
@@ -37,11 +46,7 @@ def _workload(one: ResolvedWorkload, desired: Desired, observed: Observed) -> li
         actions.append(
             a.ClaimTarget(facts.target, workload.name, facts.replicas, Reason(text, source))
         )
-    agent = wish.current_agent(one, observed)
-    taken = frozenset(one.name for one in observed.agents)
-    taken |= {one.agent for one in observed.machine.hosted}  # a link knows its Pod by name
-    pod = agent.name if agent else wish.agent_name(observed.session, workload.name, taken)
-    if agent is None:
+    if one.agent is None:
         text = f"the Pod of {facts.target}, with our agent as container {one.container.name}"
         actions.append(
             a.CreateAgent(
@@ -54,35 +59,36 @@ def _workload(one: ResolvedWorkload, desired: Desired, observed: Observed) -> li
                 reason=Reason(text, source),
             )
         )
-    hosted = wish.hosted(workload.name, observed)
-    actions += _hosting(one, hosted, pod)
-    if workload.mode == "swap" and may_serve(one, hosted, now=desired.now):
-        actions += _traffic(one, hosted, pod)
+    actions += _hosting(one, pod)
+    if one.serves:
+        actions += _traffic(one, pod)
     return actions
 
 
-def _traffic(one: ResolvedWorkload, hosted: HostedFacts | None, pod: str) -> list[Action]:
+def _traffic(one: ResolvedWorkload, pod: str) -> list[Action]:
     """Plan that callers come here, and that the original then stops."""
     actions: list[Action] = []
     facts, source = one.facts, one.workload.source
-    if hosted is None or hosted.agent != pod or not hosted.serving:
+    if one.hosted is None or one.hosted.agent != pod or not one.hosted.serving:
         services = tuple(service.name for service in facts.services)
         text = f"callers of {', '.join(services)} come here" if services else "no Service calls it"
         actions.append(
             a.OpenTraffic(facts.target, one.workload.name, pod, services, Reason(text, source))
         )
-    if facts.replicas > 0:
-        text = f"replicas {facts.replicas} -> 0: the agent answers in their place"
-        actions.append(a.StopOriginal(facts.target, facts.replicas, Reason(text, source)))
+    running = facts.replicas
+    if one.changes_hands and facts.claim is not None:
+        running = running or facts.claim.replicas
+    if running > 0:
+        text = f"replicas {running} -> 0: the agent answers in their place"
+        actions.append(a.StopOriginal(facts.target, running, Reason(text, source)))
     return actions
 
 
-def _hosting(one: ResolvedWorkload, hosted: HostedFacts | None, pod: str) -> list[Action]:
+def _hosting(one: ResolvedWorkload, pod: str) -> list[Action]:
     """Plan what happens on this machine: link and ports, environment, process."""
     actions: list[Action] = []
-    workload = one.workload
-    fresh = hosted is None or hosted.agent != pod
-    if fresh or (hosted is not None and hosted.ports != one.pairs):
+    workload, hosted = one.workload, one.hosted
+    if hosted is None or hosted.agent != pod or hosted.ports != one.pairs:
         ports = ", ".join(f"{p.pod} arrives at {p.local}" for p in one.pairs) or "no ports"
         namespace = one.facts.target.namespace
         reason = Reason(ports, workload.source)
@@ -114,19 +120,12 @@ def _hosting(one: ResolvedWorkload, hosted: HostedFacts | None, pod: str) -> lis
     return actions
 
 
-def may_serve(one: ResolvedWorkload, hosted: HostedFacts | None, *, now: bool) -> bool:
-    """Without ``run``, the original serves until somebody listens at the local port."""
-    if one.workload.run is not None or now or not one.pairs:
-        return True
-    return hosted is not None and (hosted.listening or hosted.serving)
-
-
-def waiting(desired: Desired, resolved: list[ResolvedWorkload], observed: Observed) -> list[Notice]:
+def waiting(resolved: list[ResolvedWorkload]) -> list[Notice]:
+    """Name the workloads whose original serves until somebody listens here."""
     notices = []
     for one in resolved:
-        hosted = wish.hosted(one.workload.name, observed)
-        if one.workload.mode == "swap" and not may_serve(one, hosted, now=desired.now):
-            ports = ", ".join(str(pair.local) for pair in one.pairs)
+        if one.workload.mode == "swap" and not one.serves:
+            ports = ", ".join(str(p.local) for p in one.pairs if p.pod.protocol == "tcp")
             notices.append(
                 Notice(
                     f"workloads.{one.workload.name}: the original goes on serving until port "

@@ -32,12 +32,10 @@ def diff(desired: Desired, observed: Observed, image: AgentImage | None = None) 
         else:
             resolved.append(outcome)
     stops += blockers.of_machine(desired, resolved, observed)
-    actions = order.sort(
-        [*undo.undo(resolved, observed), *build.build(desired, resolved, observed)]
-    )
+    actions = order.sort([*undo.undo(resolved, observed), *build.build(resolved, observed)])
     stops += blockers.of_permissions(actions, observed)
     notices = [notice for r in resolved for notice in r.notices]
     if stops:
         return Plan(notices=tuple(notices), blockers=tuple(stops))
-    notices += build.waiting(desired, resolved, observed)
+    notices += build.waiting(resolved)
     return Plan(actions, tuple(notices))

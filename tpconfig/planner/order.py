@@ -33,14 +33,15 @@ def sort(actions: Sequence[Action]) -> tuple[Action, ...]:
 
     The order is stable: independent actions stay as they were given.
     """
-    left = list(actions)
-    done: list[Action] = []
+    before = [needs(action, actions) for action in actions]
+    left = list(range(len(before)))
+    done: dict[int, Action] = {}
     while left:
-        ready = next((act for act in left if not needs(act, left)), None)
+        ready = next((index for index in left if before[index] <= done.keys()), None)
         assert ready is not None, "the actions wait for each other"
         left.remove(ready)
-        done.append(ready)
-    return tuple(done)
+        done[ready] = actions[ready]
+    return tuple(done.values())
 
 
 def _comes_first(other: Action, action: Action) -> bool:
@@ -56,14 +57,16 @@ def _comes_first(other: Action, action: Action) -> bool:
             | a.CloseSession()
         ):
             return _comes_first_down(other, action)
-        case a.OpenSession(namespace=namespace):
-            return isinstance(other, a.CloseSession) and other.namespace == namespace
+        case a.OpenSession():
+            return False
         case a.ClaimTarget(target=target):
-            return isinstance(other, a.OpenSession) and other.namespace == target.namespace
-        case a.CreateAgent(target=target, workload=workload):
-            return _prepares_agent(other, target, workload)
+            return _opens(other, target.namespace)
+        case a.CreateAgent(target=target):
+            claims = isinstance(other, a.ClaimTarget) and other.target == target
+            return claims or _opens(other, target.namespace)
         case a.StopOriginal(target=target):
-            return isinstance(other, a.OpenTraffic | a.ClaimTarget) and other.target == target
+            before = a.OpenTraffic | a.ClaimTarget | a.StartOriginal
+            return isinstance(other, before) and other.target == target
         case a.Connect() | a.HandOver() | a.StartProcess() | a.OpenTraffic():
             return _comes_first_here(other, action)
         case _:
@@ -76,15 +79,17 @@ def _comes_first_here(
     """The same, of what a workload needs on this machine."""
     workload = action.workload
     match action:
-        case a.Connect():
-            return isinstance(other, a.CreateAgent) and other.workload == workload
+        case a.Connect(namespace=namespace):
+            before = a.CreateAgent | a.CloseTraffic
+            ours = isinstance(other, before) and other.workload == workload
+            return ours or _opens(other, namespace)
         case a.HandOver():
             return isinstance(other, a.Connect | a.StopProcess) and other.workload == workload
         case a.StartProcess(after=after):
             if isinstance(other, a.StartProcess):
                 return other.workload in after
-            before = a.HandOver | a.Connect | a.StopProcess
-            return isinstance(other, before) and other.workload == workload
+            prepares = a.HandOver | a.Connect | a.StopProcess
+            return isinstance(other, prepares) and other.workload == workload
         case a.OpenTraffic():
             builds = a.Connect | a.HandOver | a.StartProcess
             return isinstance(other, builds) and other.workload == workload
@@ -116,10 +121,9 @@ def _comes_first_down(other: Action, action: UndoAction) -> bool:
             assert_never(action)
 
 
-def _prepares_agent(other: Action, target: object, workload: str) -> bool:
-    if isinstance(other, a.ClaimTarget):
-        return other.target == target
-    return isinstance(other, a.Disconnect) and other.workload == workload
+def _opens(other: Action, namespace: str) -> bool:
+    """The Lease owns what is created, and the secret of its links."""
+    return isinstance(other, a.OpenSession) and other.namespace == namespace
 
 
 def _leaves_agent(other: Action, workload: str) -> bool:

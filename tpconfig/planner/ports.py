@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tpconfig.errors import Problem
 from tpconfig.model.desired import Expose, Workload
-from tpconfig.model.observed import ContainerFacts, ServiceFacts
+from tpconfig.model.observed import ContainerFacts, ServicePort, WorkloadFacts
 from tpconfig.model.plan import Notice
 from tpconfig.model.target import PodPort, PortPair
 from tpconfig.suggest import nearest_of
@@ -21,55 +22,68 @@ class Ports:
     notices: tuple[Notice, ...] = ()
 
 
-def resolve(
-    workload: Workload, container: ContainerFacts, services: tuple[ServiceFacts, ...]
-) -> Ports:
+def resolve(workload: Workload, container: ContainerFacts, facts: WorkloadFacts) -> Ports:
     """Resolve a workload's ``expose``; left out, it means every TCP port that a Service sends."""
-    served = served_ports(container, services)
-    if workload.exposes is None:
-        return Ports(tuple(PortPair(p.number, p) for p in sorted(served) if p.protocol == "tcp"))
+    served = served_ports(container, facts)
     pairs: dict[PodPort, PortPair] = {}
     problems: list[Problem] = []
-    for expose in workload.exposes:
-        port = _pod_port(expose, container, services)
+    if workload.exposes is None:
+        pairs = {port: PortPair(port.number, port) for port in sorted(served) if _is_tcp(port)}
+    for expose in workload.exposes or ():
+        port = _pod_port(expose, container, facts, served)
         if isinstance(port, Problem):
             problems.append(port)
         elif port in pairs:
             problems.append(_twice(port, expose))
         else:
             pairs[port] = PortPair(expose.local, port)
-    refused = [port for port in sorted(served) if port not in pairs]
     notices = tuple(
         Notice(
             f"port {port} of {container.name} is not exposed: callers of "
             f"{', '.join(served[port])} are refused there",
             workload.source,
         )
-        for port in refused
-        if not problems
+        for port in sorted(served)
+        if port not in pairs and workload.mode == "swap"
     )
     return Ports(tuple(pairs.values()), tuple(problems), notices)
 
 
-def served_ports(
-    container: ContainerFacts, services: tuple[ServiceFacts, ...]
-) -> dict[PodPort, list[str]]:
-    """Return the container's ports that Services send traffic to, with those Services' names."""
+def served_ports(container: ContainerFacts, facts: WorkloadFacts) -> dict[PodPort, list[str]]:
+    """Return the container's ports that Services send traffic to, with those Services' names.
+
+    A number that only another container of the Pod declares is that one's.
+    """
+    declared = {PodPort(port.number, port.protocol) for port in container.ports}
+    others = {
+        PodPort(port.number, port.protocol)
+        for other in facts.containers
+        if other.name != container.name
+        for port in other.ports
+    }
     named = {(port.name, port.protocol): port.number for port in container.ports if port.name}
     served: dict[PodPort, list[str]] = {}
-    for service in services:
-        for port in service.ports:
-            target = port.target
-            number = named.get((target, port.protocol)) if isinstance(target, str) else target
-            if number is not None:
-                names = served.setdefault(PodPort(number, port.protocol), [])
-                if service.name not in names:
-                    names.append(service.name)
+    for service in facts.services:
+        for sent in service.ports:
+            target = sent.target
+            number = named.get((target, sent.protocol)) if isinstance(target, str) else target
+            if number is None or PodPort(number, sent.protocol) in others - declared:
+                continue
+            callers = served.setdefault(PodPort(number, sent.protocol), [])
+            if service.name not in callers:
+                callers.append(service.name)
     return served
 
 
+def _is_tcp(port: PodPort) -> bool:
+    return port.protocol == "tcp"
+
+
 def _pod_port(
-    expose: Expose, container: ContainerFacts, services: tuple[ServiceFacts, ...]
+    expose: Expose,
+    container: ContainerFacts,
+    facts: WorkloadFacts,
+    served: Mapping[PodPort, list[str]],
 ) -> PodPort | Problem:
     """Find the container's port that an entry names."""
     declared = [port for port in container.ports if port.protocol == expose.protocol]
@@ -83,21 +97,28 @@ def _pod_port(
             expose.source,
             hint=nearest_of(expose.cluster, (p.name for p in declared if p.name)),
         )
-    if all(port.number != expose.cluster for port in declared):
-        for service in services:
-            for sent in service.ports:
-                if sent.number == expose.cluster != sent.target and (
-                    sent.protocol == expose.protocol
-                ):
-                    return Problem(
-                        "TP302",
-                        f"{expose.cluster} is a port of service {service.name}, "
-                        f"not of container {container.name}",
-                        expose.source,
-                        hint=f"service {service.name} sends {sent.number} to {sent.target}: "
-                        f"write {expose.local}:{sent.target}",
-                    )
-    return PodPort(expose.cluster, expose.protocol)
+    wanted = PodPort(expose.cluster, expose.protocol)
+    if wanted in served or any(port.number == expose.cluster for port in declared):
+        return wanted
+    for service in facts.services:
+        for sent in service.ports:
+            same = (sent.number, sent.protocol) == (expose.cluster, expose.protocol)
+            if same and sent.target != sent.number:
+                return _of_service(expose, container, service.name, sent)
+    return wanted
+
+
+def _of_service(
+    expose: Expose, container: ContainerFacts, service: str, sent: ServicePort
+) -> Problem:
+    protocol = "" if expose.protocol == "tcp" else f"/{expose.protocol}"
+    return Problem(
+        "TP302",
+        f"{expose.cluster} is a port of service {service}, not of container {container.name}",
+        expose.source,
+        hint=f"service {service} sends {sent.number} to {sent.target}: "
+        f"write {expose.local}:{sent.target}{protocol}",
+    )
 
 
 def _twice(port: PodPort, expose: Expose) -> Problem:

@@ -6,6 +6,7 @@ What comes out is all that ``diff`` needs to decide; what is wrong comes out as 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from tpconfig import names, suggest
@@ -21,18 +22,26 @@ from tpconfig.model.observed import (
     WorkloadFacts,
 )
 from tpconfig.model.plan import Blocker, Fault, Notice
-from tpconfig.model.target import PortPair
+from tpconfig.model.target import PodPort, PortPair, Target
 from tpconfig.planner import ports
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedWorkload:
-    """A workload whose target, container and ports exist."""
+    """A workload whose target, container and ports exist, and what there is of it already.
+
+    ``serves``: callers come here. ``changes_hands``: another workload of the file that was serves
+    the target until now, so the original has to bridge the change.
+    """
 
     workload: Workload
     facts: WorkloadFacts
     container: ContainerFacts
     pairs: tuple[PortPair, ...]
+    agent: AgentFacts | None
+    hosted: HostedFacts | None
+    serves: bool
+    changes_hands: bool
     built_from: str
     handed_over: str
     process: str | None
@@ -46,26 +55,34 @@ def resolve(
     facts = next((f for f in observed.workloads if f.target == workload.target), None)
     if facts is None:
         return [_missing(workload, observed)]
-    if blocker := _foreign(workload, facts, observed):
+    if workload.mode == "swap" and (blocker := _foreign(workload, facts, observed)):
         return [blocker]
     container = choose_container(workload, facts)
     if isinstance(container, Problem):
         return [Blocker(Fault.USAGE, container)]
-    resolved = ports.resolve(workload, container, facts.services)
+    resolved = ports.resolve(workload, container, facts)
     if resolved.problems:
         return [Blocker(Fault.USAGE, problem) for problem in resolved.problems]
     privileged = any(pair.pod.number < 1024 for pair in resolved.pairs)
+    built_from = fingerprint(
+        facts.template_hash, container.name, image, privileged, observed.session
+    )
+    hosted = next((h for h in observed.machine.hosted if h.workload == workload.name), None)
     return ResolvedWorkload(
         workload=workload,
         facts=facts,
         container=container,
         pairs=resolved.pairs,
-        built_from=fingerprint(
-            facts.template_hash, container.name, image, privileged, observed.session
+        agent=_agent(workload, built_from, observed),
+        hosted=hosted,
+        serves=_serves(workload, resolved.pairs, hosted, now=desired.now),
+        changes_hands=_changes_hands(workload, observed),
+        built_from=built_from,
+        handed_over=fingerprint(
+            workload.env, workload.target, container.name, desired.method, desired.outbound
         ),
-        handed_over=fingerprint(workload.env, desired.method, desired.outbound),
         process=fingerprint(_without_places(workload.run), workload.env) if workload.run else None,
-        notices=resolved.notices + _service_notices(facts, workload),
+        notices=(*resolved.notices, *_service_notices(facts, workload)),
     )
 
 
@@ -85,8 +102,7 @@ def choose_container(workload: Workload, facts: WorkloadFacts) -> ContainerFacts
         return facts.containers[0]
     if facts.default_container in by_name:
         return by_name[facts.default_container]
-    served = [c for c in facts.containers if ports.served_ports(c, facts.services) and c.ports]
-    declared = [c for c in served if _declares_served(c, facts)]
+    declared = [one for one in facts.containers if _declares_served(one, facts)]
     if len(declared) == 1:
         return declared[0]
     return Problem(
@@ -97,7 +113,7 @@ def choose_container(workload: Workload, facts: WorkloadFacts) -> ContainerFacts
     )
 
 
-def agent_name(session: str, workload: str, taken: frozenset[str]) -> str:
+def agent_name(session: str, workload: str, taken: Container[str]) -> str:
     """Return the first free name for a workload's agent; the same input gives the same name."""
     stem = f"{names.PREFIX}-{session}-{workload.lower().replace('_', '-').replace('.', '-')}"
     stem = stem[:52].rstrip("-")
@@ -118,8 +134,8 @@ def _without_places(run: Run) -> str:
 
 
 def _declares_served(container: ContainerFacts, facts: WorkloadFacts) -> bool:
-    served = ports.served_ports(container, facts.services)
-    return any(p.number == port.number for p in served for port in container.ports)
+    served = ports.served_ports(container, facts)
+    return any(PodPort(port.number, port.protocol) in served for port in container.ports)
 
 
 def _missing(workload: Workload, observed: Observed) -> Blocker:
@@ -195,13 +211,41 @@ def _service_notices(facts: WorkloadFacts, workload: Workload) -> tuple[Notice, 
     return tuple(notices)
 
 
-def current_agent(one: ResolvedWorkload, observed: Observed) -> AgentFacts | None:
+def serves_target(hosted: HostedFacts, one: ResolvedWorkload, observed: Observed) -> bool:
+    """Tell whether what is hosted for a workload serves the target that it is wished for."""
+    there = _target_of(hosted, observed)
+    return hosted.serving and there in (None, one.workload.target)
+
+
+def _serves(
+    workload: Workload, pairs: tuple[PortPair, ...], hosted: HostedFacts | None, *, now: bool
+) -> bool:
+    """Tell whether callers come here; without ``run``, once somebody listens at a local port."""
+    if workload.mode != "swap":
+        return False
+    if workload.run is not None or now or all(pair.pod.protocol != "tcp" for pair in pairs):
+        return True
+    return hosted is not None and (hosted.listening or (hosted.serving and hosted.process is None))
+
+
+def _changes_hands(workload: Workload, observed: Observed) -> bool:
+    return any(
+        hosted.serving
+        and hosted.workload != workload.name
+        and _target_of(hosted, observed) == workload.target
+        for hosted in observed.machine.hosted
+    )
+
+
+def _target_of(hosted: HostedFacts, observed: Observed) -> Target | None:
+    return next((x.target for x in observed.agents if x.name == hosted.agent), None)
+
+
+def _agent(workload: Workload, built_from: str, observed: Observed) -> AgentFacts | None:
+    """Find the agent that is there already, built of the very same."""
     for agent in observed.agents:
-        ours = agent.session == observed.session and agent.workload == one.workload.name
-        if ours and not agent.terminating and agent.built_from == one.built_from:
+        ours = agent.session == observed.session and agent.workload == workload.name
+        same = agent.target == workload.target and agent.built_from == built_from
+        if ours and same and not agent.terminating:
             return agent
     return None
-
-
-def hosted(workload: str, observed: Observed) -> HostedFacts | None:
-    return next((h for h in observed.machine.hosted if h.workload == workload), None)

@@ -7,9 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tpconfig import names
-from tpconfig.cluster import agentcode, manifests
+from tpconfig.cluster import manifests
 from tpconfig.model.desired import AgentImage
 
 COMMON = manifests.SessionObjects("ab", "shop", "uid-1")
@@ -121,11 +123,177 @@ def test_the_lease_owns_the_pod_without_controlling_it() -> None:
     assert owner["blockOwnerDeletion"] is False
 
 
-def test_the_code_fits_an_argument_and_is_the_same_each_time() -> None:
-    """The kernel takes 128 KiB in one argument."""
-    assert len(agentcode.packed()) < agentcode.LIMIT_BYTES
-    agentcode.packed.cache_clear()
-    first = agentcode.packed()
-    agentcode.packed.cache_clear()
-    assert agentcode.packed() == first
-    assert "$(" not in agentcode.BOOTSTRAP  # Kubernetes would expand it
+def pod_of(template: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """Build the Pod of a template whose only container is ``web``."""
+    given = {
+        "pod": "tp-ab-web-0",
+        "workload": "web",
+        "target": "deployment/web",
+        "container": "web",
+        "built_from": "f",
+        "image": AgentImage(),
+        "version": "1",
+        "code": ("boot", "packed"),
+    }
+    return manifests.agent_pod(template, COMMON, manifests.AgentSpec(**{**given, **spec}))
+
+
+def template_of(container: dict[str, Any] | None = None, **pod_spec: Any) -> dict[str, Any]:
+    """Return a template with one container."""
+    one = {"name": "web", "image": "w", **(container or {})}
+    return {"spec": {"containers": [one], **pod_spec}}
+
+
+def test_the_smallest_template_makes_a_pod() -> None:
+    """No metadata, no environment, no ports, no security context."""
+    pod = pod_of(template_of())
+    (agent,) = pod["spec"]["containers"]
+    assert [one["name"] for one in agent["env"]] == [names.ENV_AGENT, names.ENV_SECRET]
+    assert pod["metadata"]["labels"] == COMMON.labels("agent")
+    assert "securityContext" not in agent
+    assert "imagePullSecrets" not in pod["spec"]
+
+
+def test_a_template_of_many_fields_keeps_them() -> None:
+    """Whatever the API gets next year as well: what is not ours to change is copied."""
+    kept = {
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["x"]}],
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "runtimeClassName": "kata",
+        "dnsConfig": {"options": []},
+        "terminationGracePeriodSeconds": 7,
+        "volumes": [{"name": "v", "emptyDir": {}}],
+        "somethingNew": {"deep": [1]},
+    }
+    pod = pod_of(template_of({"volumeDevices": [1], "somethingNew": 2}, **kept))
+    assert {key: pod["spec"][key] for key in kept} == kept
+    (agent,) = pod["spec"]["containers"]
+    assert (agent["volumeDevices"], agent["somethingNew"]) == ([1], 2)
+
+
+def test_what_the_template_says_about_running_is_left_out() -> None:
+    """Its probes, hooks, terminal and folder are the workload's, not the agent's."""
+    given = dict.fromkeys(
+        ("livenessProbe", "startupProbe", "lifecycle", "workingDir", "stdin", "stdinOnce", "tty"), 1
+    )
+    (agent,) = pod_of(template_of({**given, "readinessProbe": {"exec": {}}}))["spec"]["containers"]
+    assert not given.keys() & agent.keys()
+    assert "exec" not in agent["readinessProbe"]
+
+
+def test_the_kubelet_may_hold_the_probe() -> None:
+    """Longer than the agent does, so the answer comes when the state changes."""
+    (agent,) = pod_of(template_of())["spec"]["containers"]
+    probe = agent["readinessProbe"]
+    assert probe["timeoutSeconds"] > names.PROBE_HOLD_S
+    assert (probe["periodSeconds"], probe["failureThreshold"], probe["successThreshold"]) == (
+        1,
+        1,
+        1,
+    )
+
+
+def test_a_pod_says_what_it_is_for() -> None:
+    """Next to the template's own annotations."""
+    template = {**template_of(), "metadata": {"annotations": {"note": "x"}}}
+    assert pod_of(template)["metadata"]["annotations"] == {
+        "note": "x",
+        names.ANNOTATION_TEMPLATE: "f",
+        names.ANNOTATION_WORKLOAD: "web",
+        names.ANNOTATION_TARGET: "deployment/web",
+    }
+
+
+def test_no_setting_is_expanded_by_the_kubelet() -> None:
+    """``$(NAME)`` in an environment value is replaced by another's value."""
+    (agent,) = pod_of(template_of())["spec"]["containers"]
+    values = [one.get("value", "") for one in agent["env"]]
+    assert not any("$(" in value for value in values)
+
+
+@pytest.mark.parametrize(
+    ("pod", "own", "expected"),
+    [
+        ({"runAsNonRoot": True}, {}, {"runAsUser": 1000}),
+        ({}, {"runAsNonRoot": True}, {"runAsNonRoot": True, "runAsUser": 1000}),
+        ({"runAsNonRoot": True, "runAsUser": 7}, {}, {}),
+        ({"runAsNonRoot": True}, {"runAsUser": 8}, {"runAsUser": 8}),
+        ({"runAsNonRoot": True}, {"runAsNonRoot": False}, {"runAsNonRoot": False}),
+        ({}, {"readOnlyRootFilesystem": True}, {"readOnlyRootFilesystem": True}),
+    ],
+)
+def test_a_uid_is_added_only_where_it_is_missing(
+    pod: dict[str, Any], own: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """The container's word comes before the Pod's, as for the kubelet."""
+    template = template_of({"securityContext": own}, securityContext=pod)
+    made = pod_of(template, running_uid=1000)
+    (agent,) = made["spec"]["containers"]
+    assert agent["securityContext"] == expected
+    assert made["spec"]["securityContext"] == pod
+
+
+def test_low_ports_keep_the_pods_own_settings() -> None:
+    """Other sysctls stay, and a value for this one is the team's."""
+    other = {"name": "net.core.somaxconn", "value": "1"}
+    made = pod_of(template_of(securityContext={"fsGroup": 1, "sysctls": [other]}), low_ports=True)
+    expected = {"fsGroup": 1, "sysctls": [other, manifests.UNPRIVILEGED_PORT_SYSCTL]}
+    assert made["spec"]["securityContext"] == expected
+    own = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "80"}
+    made = pod_of(template_of(securityContext={"sysctls": [own]}), low_ports=True)
+    assert made["spec"]["securityContext"] == {"sysctls": [own]}
+
+
+def test_a_pod_on_the_nodes_network_gets_no_sysctl() -> None:
+    """It would be refused there."""
+    made = pod_of(template_of(hostNetwork=True), low_ports=True)
+    assert "securityContext" not in made["spec"]
+
+
+@given(
+    st.lists(st.sets(st.integers(names.LINK_PORT - 2, names.LINK_PORT + 6)), max_size=3),
+    st.sets(st.integers(names.LINK_PORT, names.LINK_PORT + 3)),
+)
+def test_the_agents_ports_are_never_the_pods(containers: list[set[int]], init: set[int]) -> None:
+    """Neither a container's nor an init container's, and they differ."""
+    spec = {
+        "containers": [{"ports": [{"containerPort": n} for n in one]} for one in containers],
+        "initContainers": [{"ports": [{"containerPort": n} for n in init]}],
+    }
+    link, probe = manifests.agent_ports(spec)
+    assert link != probe
+    assert not {link, probe} & init.union(*containers)
+
+
+def test_a_template_hash_is_of_its_content() -> None:
+    """Not of the order in which it was written."""
+    one = {"spec": {"a": 1, "b": [1, 2]}}
+    assert manifests.template_hash(one) == manifests.template_hash({"spec": {"b": [1, 2], "a": 1}})
+    assert manifests.template_hash(one) != manifests.template_hash({"spec": {"a": 1, "b": [2, 1]}})
+
+
+def test_a_lease_says_who_and_how_long() -> None:
+    """Holder, duration in whole seconds, and the same moment twice."""
+    now = "2026-01-01T00:00:00.000000Z"
+    body = manifests.lease(COMMON, holder="anna@thinkpad", ttl_s=0.4, now=now, notes={"k": "v"})
+    assert body["spec"] == {
+        "holderIdentity": "anna@thinkpad",
+        "leaseDurationSeconds": 1,
+        "acquireTime": now,
+        "renewTime": now,
+    }
+    assert body["metadata"] == {
+        "name": "tp-ab",
+        "namespace": "shop",
+        "labels": COMMON.labels("lease"),
+        "annotations": {"k": "v"},
+    }
+
+
+def test_a_secret_goes_with_its_lease() -> None:
+    """It is owned by it."""
+    body = manifests.secret(COMMON, "abcd")
+    assert body["stringData"] == {"secret": "abcd"}
+    assert body["metadata"]["ownerReferences"] == [COMMON.owner()]
+    assert body["metadata"]["labels"] == COMMON.labels("secret")

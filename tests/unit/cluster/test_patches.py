@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.fakes.fake_patching import json_patch, merge
+from tests.fakes.fake_status import StatusError
 from tpconfig import names
 from tpconfig.cluster import patches
 
@@ -47,13 +52,20 @@ def test_what_was_is_read_back() -> None:
     assert patches.read_was(notes[names.ANNOTATION_WAS]) == 2
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"spec": 1}', '{"spec": {}}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", '{"spec": 1}', '{"spec": {}}', "null", '{"ready": Infinity}']
+)
 def test_a_damaged_journal_is_unknown_not_a_crash(text: str) -> None:
     """Somebody may have edited it by hand."""
     assert patches.recorded_replicas(text) == 1
     assert patches.read_was(text) == 0
     with pytest.raises(ValueError, match=r".*"):
         patches.start("ab", text)
+
+
+def test_no_number_of_replicas_is_too_much() -> None:
+    """JSON in Python knows infinity."""
+    assert patches.recorded_replicas('{"spec": {"replicas": Infinity}}') == 1
 
 
 def test_start_and_stop_touch_only_what_is_ours() -> None:
@@ -90,3 +102,162 @@ def test_an_owner_that_owned_nothing_else_is_made_again() -> None:
     (entry,) = patches.release(after)["metadata"]["managedFields"]
     assert (entry["manager"], entry["operation"]) == ("team", "Apply")
     assert entry["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+
+
+NAMES_OF = st.dictionaries(st.sampled_from(["app", "team", "note"]), st.sampled_from(["", "x"]))
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> dict[str, Any]:
+    """A Deployment of anybody's, with some labels and annotations and any count."""
+    metadata: dict[str, Any] = {"name": "web", "resourceVersion": "7"}
+    for key in ("labels", "annotations"):
+        if found := draw(NAMES_OF):
+            metadata[key] = found
+    managers = draw(st.lists(st.sampled_from(["team", "kubectl", "argo"]), unique=True))
+    metadata["managedFields"] = [
+        {"manager": one, "operation": "Update", "fieldsV1": {"f:spec": {"f:paused": {}}}}
+        for one in managers
+    ]
+    spec = {"replicas": draw(st.integers(0, 5)), "paused": draw(st.booleans())}
+    return {"metadata": metadata, "spec": spec, "status": {"readyReplicas": 1}}
+
+
+def without_our_write(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what a merge of nulls leaves, as the API server stores it: no empty maps."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if value != {}}
+    return {**manifest, "metadata": {**metadata, "resourceVersion": "7"}}
+
+
+def claimed(before: dict[str, Any]) -> dict[str, Any]:
+    """Return a Deployment claimed by session ab."""
+    patched: dict[str, Any] = merge(before, patches.claim(before, session="ab", held_by="anna"))
+    return patched
+
+
+@settings(max_examples=50, deadline=None)
+@given(manifests())
+def test_claim_stop_start_and_release_change_nothing(before: dict[str, Any]) -> None:
+    """All four, sent one after the other, leave the object as it was."""
+    after = json_patch(claimed(before), patches.stop("ab"))
+    assert after["spec"]["replicas"] == 0
+    restore = after["metadata"]["annotations"][names.ANNOTATION_RESTORE]
+    after = json_patch(after, patches.start("ab", restore))
+    after = merge(after, patches.release(after))
+    assert without_our_write(after) == before
+
+
+@settings(max_examples=50, deadline=None)
+@given(manifests())
+def test_the_annotation_alone_puts_it_back(before: dict[str, Any]) -> None:
+    """``kubectl patch --type merge`` with its text, by anybody, without tp."""
+    after = json_patch(claimed(before), patches.stop("ab"))
+    restore = after["metadata"]["annotations"][names.ANNOTATION_RESTORE]
+    assert without_our_write(merge(after, json.loads(restore))) == before
+
+
+@settings(max_examples=50, deadline=None)
+@given(manifests())
+def test_nothing_that_is_given_is_changed(before: dict[str, Any]) -> None:
+    """Manifests are what was observed; plans are made from them."""
+    kept = copy.deepcopy(before)
+    patches.claim(before, session="ab", held_by="anna")
+    patches.release(before)
+    assert before == kept
+
+
+def test_only_the_session_that_claimed_it_may_stop_or_start_it() -> None:
+    """Its label is tested in the same request."""
+    target = claimed(deployment())
+    restore = target["metadata"]["annotations"][names.ANNOTATION_RESTORE]
+    for patch in (patches.stop("cd"), patches.start("cd", restore)):
+        with pytest.raises(StatusError):
+            json_patch(target, patch)
+
+
+def test_what_was_released_is_not_started_again() -> None:
+    """A late restore of an earlier session changes nothing."""
+    target = claimed(deployment())
+    restore = target["metadata"]["annotations"][names.ANNOTATION_RESTORE]
+    with pytest.raises(StatusError):
+        json_patch(merge(target, patches.release(target)), patches.start("ab", restore))
+
+
+def test_a_claim_is_for_one_state_of_the_object() -> None:
+    """And so is a release: who comes second gets a 409."""
+    for patch in (
+        patches.claim(deployment(), session="ab", held_by=""),
+        patches.release(claimed(deployment())),
+    ):
+        assert patch["metadata"]["resourceVersion"] == "7"
+
+
+def test_a_claim_tells_colleagues_who_holds_it() -> None:
+    """In words, on the object itself."""
+    target = claimed(deployment())
+    assert target["metadata"]["annotations"][names.ANNOTATION_HELD_BY] == "anna"
+
+
+def test_replicas_left_out_are_recorded_as_one() -> None:
+    """The API's default."""
+    bare = deployment()
+    del bare["spec"]["replicas"]
+    notes = patches.claim(bare, session="ab", held_by="")["metadata"]["annotations"]
+    assert patches.recorded_replicas(notes[names.ANNOTATION_RESTORE]) == 1
+
+
+def test_an_owner_by_kubectl_scale_gets_its_field_back_as_such() -> None:
+    """Its entry is told from others of the same manager by the subresource."""
+    before = deployment()
+    scale = {
+        "manager": "kubectl",
+        "operation": "Update",
+        "subresource": "scale",
+        "apiVersion": "apps/v1",
+        "time": "2026-01-01T00:00:00Z",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}},
+    }
+    other = {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:metadata": {}}}
+    before["metadata"]["managedFields"] = [other, scale]
+    after = claimed(before)
+    after["metadata"]["managedFields"] = [other]
+    fields = patches.release(after)["metadata"]["managedFields"]
+    assert fields == [other, {"fieldsType": "FieldsV1", **scale}]
+
+
+def test_a_field_that_nobody_owned_is_owned_by_nobody_again() -> None:
+    """The default of the API server has no owner."""
+    before = deployment()
+    before["metadata"]["managedFields"] = []
+    after = claimed(before)
+    ours = {"manager": "tp", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    after["metadata"]["managedFields"] = [ours]
+    assert patches.release(after)["metadata"]["managedFields"] == []
+
+
+@pytest.mark.parametrize(
+    "was", ["", "[]", "{}", '{"owner": 7}', '{"owner": {}}', '{"owner": null}']
+)
+def test_a_damaged_note_of_the_owner_gives_the_field_to_nobody(was: str) -> None:
+    """The release goes on; a team's next apply takes the field."""
+    target = claimed(deployment())
+    target["metadata"]["annotations"][names.ANNOTATION_WAS] = was
+    entries = patches.release(target)["metadata"]["managedFields"]
+    assert entries == deployment()["metadata"]["managedFields"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(st.sampled_from(["spec", "replicas", "ready", "owner"]), inner)
+        ),
+        max_leaves=5,
+    )
+)
+def test_no_json_in_a_journal_stops_a_look(journal: Any) -> None:
+    """Anybody who may edit the object may have written it."""
+    assert isinstance(patches.recorded_replicas(json.dumps(journal)), int)
+    assert isinstance(patches.read_was(json.dumps(journal)), int)

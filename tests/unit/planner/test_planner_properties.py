@@ -1,203 +1,190 @@
-"""What holds for every world and every wish."""
+"""What holds for every world and every wish, also for worlds that no session leaves behind."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from planner_worlds import EXAMPLES, HELD, NAMES, OURS, TARGETS, THEIRS, healthy, wishes
 
 from tests.fakes import world as worlds
 from tpconfig.model import actions as a
-from tpconfig.model.desired import Desired, EnvironmentWish, Expose, Run, Workload
+from tpconfig.model.desired import Desired
 from tpconfig.model.observed import (
     AgentFacts,
     Claim,
-    ContainerFacts,
-    NamedPort,
+    HostedFacts,
+    MachineFacts,
+    Missing,
     Observed,
-    ServiceFacts,
-    ServicePort,
+    Permission,
     WorkloadFacts,
 )
-from tpconfig.model.plan import Plan
 from tpconfig.model.target import Target
-from tpconfig.planner import order
+from tpconfig.planner import order, permissions
 from tpconfig.planner.diff import diff
 
-OURS, THEIRS = "0000aaaa", "0000bbbb"
-NAMES = ("api", "ui", "jobs")
-EXAMPLES = settings(max_examples=60, deadline=None)
+WISHES = wishes((*TARGETS, HELD))
+SESSIONS = st.sampled_from([OURS, THEIRS])
 
 
 @st.composite
-def facts(draw: st.DrawFn, name: str) -> WorkloadFacts:
-    """A Deployment, perhaps claimed, perhaps with Services."""
-    replicas = draw(st.integers(0, 3))
-    container = ContainerFacts("main", (NamedPort(8080, "http"), NamedPort(443, "tls")))
-    service = ServiceFacts(f"{name}-svc", (ServicePort(80, "http"), ServicePort(443, 443)))
-    holder = draw(st.sampled_from([None, None, OURS, THEIRS]))
-    recorded = draw(st.integers(0, 3))
-    return WorkloadFacts(
-        target=Target("shop", "deployment", name),
-        replicas=replicas,
+def _facts(draw: st.DrawFn, target: Target) -> WorkloadFacts:
+    replicas, holder = draw(st.integers(0, 2)), draw(st.sampled_from([None, OURS, THEIRS]))
+    facts: WorkloadFacts = replace(
+        healthy(target, replicas),
         ready_replicas=draw(st.integers(0, replicas)),
-        containers=(container,),
-        services=(service,) if draw(st.booleans()) else (),
-        template_hash=draw(st.sampled_from(["t1", "t2"])),
-        claim=Claim(holder, "{}", recorded, recorded) if holder else None,
+        claim=Claim(holder, "{}", draw(st.integers(0, 2))) if holder else None,
+        controller=draw(st.sampled_from([None, None, None, "Rollout/x"])),
     )
+    return facts
+
+
+AGENTS = st.builds(
+    AgentFacts,
+    name=st.sampled_from([f"tp-{OURS}-api-{n}" for n in range(3)]),
+    namespace=st.sampled_from(["shop", "far"]),
+    session=SESSIONS,
+    workload=st.sampled_from(NAMES),
+    built_from=st.sampled_from(["", "x"]),
+    target=st.sampled_from([None, *TARGETS]),
+    terminating=st.booleans(),
+)
+HOSTED = st.builds(
+    HostedFacts,
+    workload=st.sampled_from([*NAMES, "other"]),
+    agent=st.sampled_from(["", *(f"tp-{OURS}-api-{n}" for n in range(3))]),
+    handed_over=st.sampled_from([None, "x"]),
+    process=st.sampled_from([None, "x"]),
+    serving=st.booleans(),
+    listening=st.booleans(),
+)
+VERBS = [*permissions.session_verbs("shop"), *permissions.session_verbs("far")]
 
 
 @st.composite
 def observed(draw: st.DrawFn) -> Observed:
-    """A world that a crash, a colleague or a person with kubectl may have left."""
-    agents = tuple(
-        AgentFacts(
-            name=f"tp-{session}-{name}-{number}",
-            namespace="shop",
-            session=session,
-            workload=name,
-            built_from=draw(st.sampled_from(["", "old"])),
-            terminating=draw(st.booleans()),
-        )
-        for number, (session, name) in enumerate(
-            draw(st.lists(st.tuples(st.sampled_from([OURS, THEIRS]), st.sampled_from(NAMES))))
-        )
-    )
-    sessions = draw(st.sets(st.sampled_from([OURS, THEIRS])))
+    """Anything at all."""
+    there = draw(st.sets(st.sampled_from([*TARGETS, HELD])))
     return Observed(
         session=OURS,
-        workloads=tuple(draw(facts(name)) for name in NAMES),
-        agents=agents,
-        leases=tuple(worlds.lease("shop", session) for session in sorted(sessions)),
+        workloads=tuple(draw(_facts(target)) for target in sorted(there)),
+        missing=tuple(Missing(target, ("apo",)) for target in sorted({*TARGETS, HELD} - there)),
+        agents=tuple(draw(st.lists(AGENTS, max_size=3, unique_by=lambda one: one.name))),
+        leases=tuple(
+            worlds.lease(namespace, session, age_s=draw(st.sampled_from([0.0, 100.0])))
+            for namespace, session in sorted(
+                draw(st.sets(st.tuples(st.sampled_from(["shop", "far"]), SESSIONS)))
+            )
+        ),
+        denied=tuple(draw(st.lists(st.sampled_from(VERBS), max_size=1))),
+        machine=MachineFacts(
+            hosted=tuple(draw(st.lists(HOSTED, max_size=3, unique_by=lambda one: one.workload))),
+            method=draw(st.sampled_from(["namespace", "none"])),
+            missing_commands=draw(st.sampled_from([(), (("api", "serve"),)])),
+            ports_in_use=draw(st.sampled_from([(), ((3000, "tcp", "node"),)])),
+        ),
     )
 
 
-@st.composite
-def wishes(draw: st.DrawFn) -> Desired:
-    """A file with some of the workloads."""
-    chosen = draw(st.sets(st.sampled_from(NAMES)))
-    workloads = []
-    for name in sorted(chosen):
-        runs = Run((f"serve-{name}",), "/") if draw(st.booleans()) else None
-        exposes = draw(st.sampled_from([None, (), (Expose(3000, "http"),), (Expose(3443, 443),)]))
-        env = EnvironmentWish(set=draw(st.sampled_from([(), (("A", "1"),)])))
-        mode = draw(st.sampled_from(["swap", "swap", "none"]))
-        target = Target("shop", "deployment", name)
-        workloads.append(Workload(name, target, mode=mode, exposes=exposes, env=env, run=runs))
-    return Desired(tuple(workloads), now=draw(st.booleans()))
-
-
-def carry_out(plan: Plan, world: Observed, *, upto: int | None = None) -> Observed:
-    """Apply a plan's actions in its order, or its first ones."""
-    for action in plan.actions[:upto]:
-        world = worlds.apply(world, action)
-    return world
-
-
-def converge(desired: Desired, world: Observed) -> Observed:
-    """Plan and apply until nothing is left to do; it takes two rounds at most."""
-    for _ in range(2):
-        world = carry_out(diff(desired, world), world)
-    assert diff(desired, world).empty, diff(desired, world).actions
-    return world
-
-
 @EXAMPLES
-@given(wishes(), observed())
-def test_an_applied_plan_leaves_nothing_to_do(desired: Desired, world: Observed) -> None:
-    """The second plan is empty."""
-    plan = diff(desired, world)
-    assume(not plan.blockers)
-    assert diff(desired, carry_out(plan, world)).actions == ()
-
-
-@EXAMPLES
-@given(wishes(), observed())
-def test_the_same_world_gives_the_same_plan(desired: Desired, world: Observed) -> None:
-    """Plans are deterministic."""
-    assert diff(desired, world) == diff(desired, world)
-
-
-@EXAMPLES
-@given(wishes(), observed())
-def test_a_blocked_plan_does_nothing(desired: Desired, world: Observed) -> None:
-    """Where anything stands in the way, nothing is done at all."""
-    plan = diff(desired, world)
-    assert not (plan.blockers and plan.actions)
-
-
-@EXAMPLES
-@given(wishes(), observed(), st.data())
-def test_any_way_up_can_be_cut_and_taken_back(
-    desired: Desired, world: Observed, data: st.DataObject
+@given(WISHES, observed())
+def test_a_plan_can_always_be_made_and_is_the_same_each_time(
+    desired: Desired, world: Observed
 ) -> None:
-    """Killed after any action: ``down`` gives back what a ``down`` before would have given."""
+    """Total and deterministic; it has actions or blockers, never both."""
     plan = diff(desired, world)
-    assume(not plan.blockers)
-    before = converge(Desired(), world)
-    cut = worlds.crash(carry_out(plan, world, upto=data.draw(st.integers(0, len(plan.actions)))))
-    after = converge(Desired(), cut)
-    assert [(f.target, f.replicas, f.claim) for f in after.workloads] == [
-        (f.target, f.replicas, f.claim) for f in before.workloads
-    ]
-    assert not [x for x in after.leases if x.session == OURS]
-    assert not [x for x in after.agents if x.session == OURS and not x.terminating]
+    assert plan == diff(desired, world)
+    assert not (plan.actions and plan.blockers)
 
 
 @EXAMPLES
-@given(wishes(), observed(), st.data())
-def test_any_way_up_can_be_cut_and_gone_on(
-    desired: Desired, world: Observed, data: st.DataObject
-) -> None:
-    """Killed after any action: the next ``up`` gets there."""
-    plan = diff(desired, world)
-    assume(not plan.blockers)
-    cut = carry_out(plan, world, upto=data.draw(st.integers(0, len(plan.actions))))
-    converge(desired, worlds.crash(cut))
+@given(WISHES, observed())
+def test_the_way_back_is_stopped_by_missing_verbs_alone(desired: Desired, world: Observed) -> None:
+    """Whatever is wrong with a wish is no reason to leave something behind."""
+    assert not diff(Desired(), replace(world, denied=())).blockers
 
 
 @EXAMPLES
-@given(wishes(), wishes(), observed())
-def test_one_wish_follows_another(first: Desired, second: Desired, world: Observed) -> None:
-    """From any session that is up, any other wish is reached."""
-    assume(not diff(first, world).blockers)
-    up = converge(first, world)
-    assume(not diff(second, up).blockers)
-    converge(second, up)
-
-
-@EXAMPLES
-@given(wishes(), observed())
-def test_nobody_elses_is_touched(desired: Desired, world: Observed) -> None:
-    """No action is about what another session holds."""
-    theirs = {f.target for f in world.workloads if f.claim and f.claim.session == THEIRS}
-    pods = {x.name for x in world.agents if x.session == THEIRS}
-    for action in diff(desired, world).actions:
-        assert getattr(action, "target", None) not in theirs
-        assert getattr(action, "pod", None) not in pods
-        assert getattr(action, "session", OURS) == OURS
-
-
-@EXAMPLES
-@given(wishes(), observed())
-def test_the_order_keeps_its_promises(desired: Desired, world: Observed) -> None:
-    """Nothing stands before what it needs, and the original stops last and starts first."""
+@given(WISHES, observed())
+def test_the_order_of_a_plan_is_one_that_it_asks_for(desired: Desired, world: Observed) -> None:
+    """No action stands before one that it needs."""
     actions = diff(desired, world).actions
     for index, action in enumerate(actions):
         assert all(needed < index for needed in order.needs(action, actions))
-    kinds = [type(action) for action in actions]
-    if a.StartOriginal in kinds and a.DeleteAgent in kinds:
-        assert kinds.index(a.StartOriginal) < kinds.index(a.DeleteAgent)
 
 
 @EXAMPLES
-@given(observed())
-def test_a_claim_of_ours_is_never_recorded_again(world: Observed) -> None:
-    """The first recorded original wins: today's ``replicas: 0`` is never trusted."""
-    target = world.workloads[0].target
-    claimed = replace(world.workloads[0], claim=Claim(OURS, "{}", 2, 2), replicas=0)
-    world = replace(world, workloads=(claimed, *world.workloads[1:]))
-    actions = diff(Desired((Workload("api", target, exposes=()),)), world).actions
-    assert not [x for x in actions if isinstance(x, a.ClaimTarget)]
+@given(WISHES, observed())
+def test_no_action_is_about_another_sessions_things(desired: Desired, world: Observed) -> None:
+    """No write on what is claimed by others, on their agents or on their Leases."""
+    theirs = {f.target for f in world.workloads if f.claim and f.claim.session == THEIRS}
+    pods = {(one.namespace, one.name) for one in world.agents if one.session == THEIRS}
+    for action in diff(desired, world).actions:
+        match action:
+            case (
+                a.ClaimTarget(target=target)
+                | a.StopOriginal(target=target)
+                | a.StartOriginal(target=target)
+                | a.ReleaseTarget(target=target)
+            ):
+                assert target not in theirs
+            case a.DeleteAgent(namespace=namespace, pod=pod):
+                assert (namespace, pod) not in pods
+            case a.Connect(namespace=namespace, pod=pod):
+                assert (namespace, pod) not in pods
+            case a.CloseSession(session=session):
+                assert session == OURS
+
+
+@EXAMPLES
+@given(WISHES, observed())
+def test_names_of_new_agents_are_free_and_differ(desired: Desired, world: Observed) -> None:
+    """Neither a Pod nor a link goes by a new agent's name, and each gets its own."""
+    created = [one.pod for one in diff(desired, world).actions if isinstance(one, a.CreateAgent)]
+    taken = {one.name for one in world.agents} | {one.agent for one in world.machine.hosted}
+    assert len(created) == len(set(created))
+    assert not taken & set(created)
+    for pod in created:
+        assert len(pod) <= 63
+        assert pod == pod.lower()
+        assert set(pod) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+@EXAMPLES
+@given(WISHES, observed())
+def test_a_journal_is_written_once_and_first(desired: Desired, world: Observed) -> None:
+    """What is claimed already is not claimed again, and nothing stops unclaimed."""
+    actions = diff(desired, world).actions
+    claimed = {facts.target for facts in world.workloads if facts.claim}
+    for action in actions:
+        if isinstance(action, a.ClaimTarget):
+            assert action.target not in claimed
+            claimed.add(action.target)
+        elif isinstance(action, a.StopOriginal):
+            assert action.target in claimed
+
+
+@EXAMPLES
+@given(WISHES, observed())
+def test_every_verb_of_a_plan_is_among_those_that_were_asked_for(
+    desired: Desired, world: Observed
+) -> None:
+    """So that a denied one is known before anything is done."""
+    plan = diff(desired, replace(world, denied=()))
+    assert set(permissions.needed(plan.actions)) <= set(VERBS)
+
+
+@EXAMPLES
+@given(WISHES, observed(), st.sampled_from(VERBS))
+def test_a_plan_that_takes_a_denied_verb_is_blocked(
+    desired: Desired, world: Observed, verb: Permission
+) -> None:
+    """With that verb and nothing else."""
+    plan = diff(desired, replace(world, denied=()))
+    assume(not plan.blockers)
+    denied = diff(desired, replace(world, denied=(verb,)))
+    blocked = [one for one in denied.blockers if str(verb) in one.problem.message]
+    assert bool(blocked) is (verb in permissions.needed(plan.actions))
+    assert denied.actions == (() if blocked else plan.actions)

@@ -1,0 +1,94 @@
+"""The agent's code as it travels: small, whole, the same each time, and importable from memory."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+import tpconfig
+from tpconfig.cluster import agentcode
+
+ROOT = Path(tpconfig.__file__).parent
+IMPORTS = agentcode.BOOTSTRAP.partition("from tpconfig.agent.main")[0]
+
+
+def archive() -> zipfile.ZipFile:
+    """Open what is packed."""
+    packed = zlib.decompress(base64.b64decode(agentcode.packed()))
+    return zipfile.ZipFile(io.BytesIO(packed))
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code behind the bootstrap's importer, as the Pod would, where no tpconfig is."""
+    command = [sys.executable, "-I", "-S", "-c", IMPORTS + code, agentcode.packed()]
+    return subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+
+
+def test_all_of_agent_and_mux_travels_and_nothing_else() -> None:
+    """What they may import, and no file more."""
+    expected = {"tpconfig/__init__.py", "tpconfig/names.py"}
+    for part in ("agent", "mux"):
+        expected |= {f"tpconfig/{part}/{path.name}" for path in (ROOT / part).glob("*.py")}
+    assert set(archive().namelist()) == expected
+
+
+def test_what_travels_is_what_is_here() -> None:
+    """Byte for byte."""
+    for name in archive().namelist():
+        assert archive().read(name) == (ROOT.parent / name).read_bytes()
+
+
+def test_it_fits_one_argument_of_the_kernels() -> None:
+    """MAX_ARG_STRLEN is 128 KiB; the bootstrap is an argument of its own."""
+    assert len(agentcode.packed()) < agentcode.LIMIT_BYTES < 128 * 1024
+    assert len(agentcode.BOOTSTRAP) < 4096
+
+
+@pytest.mark.parametrize("text", [agentcode.BOOTSTRAP, agentcode.packed()])
+def test_kubernetes_expands_nothing_in_it(text: str) -> None:
+    """The kubelet would replace ``$(NAME)`` in command and args."""
+    assert "$(" not in text
+
+
+def test_the_same_sources_give_the_same_text() -> None:
+    """No time of packing, no order of the file system is in it."""
+    first = agentcode.packed()
+    agentcode.packed.cache_clear()
+    assert agentcode.packed() == first
+    assert {entry.date_time for entry in archive().infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_every_module_of_it_can_be_imported_from_memory() -> None:
+    """Without site packages, without a file system that holds it."""
+    modules = [
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for name in archive().namelist()
+    ]
+    code = (
+        f"import importlib\nfor n in {modules}: print(importlib.import_module(n).__spec__.origin)"
+    )
+    done = run(code)
+    assert done.stderr == ""
+    assert sorted(done.stdout.split()) == sorted(archive().namelist())
+
+
+def test_a_traceback_names_the_file_and_line() -> None:
+    """Where an agent fails in a Pod, its log says where."""
+    done = run("import tpconfig.mux.opening as m\nm.LineReader().feed(object())")
+    assert re.search(r'File "tpconfig/mux/opening.py", line \d+', done.stderr)
+
+
+def test_the_bootstrap_ends_with_the_agents_exit_code() -> None:
+    """Without its settings it does not start, and says what it misses."""
+    command = [sys.executable, "-I", "-S", "-c", agentcode.BOOTSTRAP, agentcode.packed()]
+    done = subprocess.run(command, cwd="/", env={}, capture_output=True, text=True, check=False)
+    assert done.returncode not in (0, None)
+    assert "TPCONFIG_AGENT" in done.stdout + done.stderr

@@ -1,0 +1,336 @@
+"""Reads ``tests/cases/planner/*.yaml``: a cluster, what happened to it, a wish; then the plan.
+
+A case has a ``fact`` and, all of it optional, ``cluster`` (Deployments by name; left out, one
+healthy ``web``), further facts of the world, ``given`` (what happened before, step by step) and
+``wish`` (workloads by name). It expects ``plan`` (a line per action), ``notices`` and ``blocked``.
+The short forms are what the functions below read; ``ours`` and ``theirs`` are two sessions.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, assert_never
+
+import yaml
+
+from tests.fakes import world as worlds
+from tpconfig.model import actions as a
+from tpconfig.model.actions import Action
+from tpconfig.model.desired import Desired, EnvironmentWish, Export, Expose, Run, Workload
+from tpconfig.model.observed import (
+    AgentFacts,
+    Claim,
+    ContainerFacts,
+    LeaseFacts,
+    MachineFacts,
+    Missing,
+    NamedPort,
+    Observed,
+    Permission,
+    ServiceFacts,
+    ServicePort,
+    WorkloadFacts,
+)
+from tpconfig.model.plan import Blocker, Plan
+from tpconfig.model.target import Target
+from tpconfig.planner.diff import diff
+
+FOLDER = Path(__file__).parents[2] / "cases" / "planner"
+SESSIONS = {"ours": "0000aaaa", "theirs": "0000bbbb"}
+OURS = SESSIONS["ours"]
+KEYS = {"fact", "cluster", "given", "wish", "now", "plan", "notices", "blocked"}
+KEYS |= {"leases", "agents", "denied", "machine", "missing"}
+
+Given = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case as it was written; ``file`` is the topic."""
+
+    file: str
+    given: Given
+
+    @property
+    def fact(self) -> str:
+        """What it says about the planner."""
+        return str(self.given["fact"])
+
+    @property
+    def wish(self) -> Desired:
+        """What is asked for."""
+        return desired(self.given.get("wish") or {}, now=self.given.get("now", False))
+
+    def world(self) -> Observed:
+        """What is there when the plan is made."""
+        world = observed(self.given)
+        for step in self.given.get("given", ()):
+            world = happen(world, step)
+        return replace(world, denied=tuple(map(_permission, self.given.get("denied", ()))))
+
+    def expected(self) -> tuple[list[str], list[str], list[str]]:
+        """Return the expected lines of the plan, the notices and the blockers."""
+        plan = [line.strip() for line in self.given.get("plan", "").splitlines()]
+        return plan, self.given.get("notices", []), self.given.get("blocked", [])
+
+    def outcome(self) -> tuple[list[str], list[str], list[str]]:
+        """Plan, and describe what comes out in the words of the expectation."""
+        found = diff(self.wish, self.world())
+        return lines(found), [one.text for one in found.notices], [*map(blocked, found.blockers)]
+
+
+def cases() -> list[Case]:
+    """Return all cases of all files."""
+    return [case for path in sorted(FOLDER.glob("*.yaml")) for case in read(path)]
+
+
+def read(path: Path) -> Iterator[Case]:
+    """Read the cases of one file."""
+    for given in yaml.safe_load(path.read_text(encoding="utf-8")):
+        unknown = given.keys() - KEYS
+        assert not unknown, f"{path.name}: {unknown} in `{given.get('fact')}`"
+        yield Case(path.stem, given)
+
+
+# --- the wish
+
+
+def desired(workloads: Given, *, now: bool = False) -> Desired:
+    """Read workloads by name."""
+    return Desired(tuple(_wished(name, one or {}) for name, one in workloads.items()), now=now)
+
+
+def _wished(name: str, given: Given) -> Workload:
+    exposes = given.get("expose", "what the Services send")
+    env = EnvironmentWish(
+        set=tuple((given.get("set") or {}).items()),
+        exports=tuple(Export(path) for path in given.get("export", ())),
+    )
+    run = None
+    if "run" in given:
+        after = tuple(given.get("depends_on", ()))
+        run = Run(tuple(shlex.split(given["run"])), "/src", depends_on=after)
+    return Workload(
+        name=name,
+        target=target(given.get("target", name)),
+        container=given.get("container"),
+        mode=given.get("mode", "swap"),
+        exposes=tuple(map(_expose, exposes)) if isinstance(exposes, list) else None,
+        env=env,
+        run=run,
+    )
+
+
+def target(text: str) -> Target:
+    """Read ``NAME``, in the namespace shop, or ``NAMESPACE/NAME``."""
+    namespace, _, name = text.rpartition("/")
+    return Target(namespace or "shop", "deployment", name)
+
+
+def _expose(text: str) -> Expose:
+    local, _, rest = text.partition(":")
+    cluster, _, protocol = rest.partition("/")
+    port = int(cluster) if cluster.isdigit() else cluster
+    return Expose(int(local), port, protocol or "tcp")
+
+
+# --- the world
+
+
+def observed(given: Given) -> Observed:
+    """Read what is there before anything happens."""
+    machine = given.get("machine", {})
+    lacking = given.get("missing", {})
+    return Observed(
+        session=OURS,
+        workloads=tuple(
+            _deployment(target(name), one or {})
+            for name, one in given.get("cluster", {"web": {}}).items()
+        ),
+        missing=tuple(_missing(target(name), one) for name, one in lacking.items()),
+        agents=tuple(map(_agent, given.get("agents", ()))),
+        leases=tuple(map(_lease, given.get("leases", ()))),
+        machine=MachineFacts(
+            method=machine.get("method", "namespace"),
+            method_problem=tuple(machine["problem"]) if "problem" in machine else None,
+            missing_commands=tuple(machine.get("lacks", {}).items()),
+            ports_in_use=tuple((n, "tcp", who) for n, who in machine.get("busy", {}).items()),
+        ),
+    )
+
+
+def _deployment(where: Target, given: Given) -> WorkloadFacts:
+    replicas = given.get("replicas", 2)
+    containers = given.get("containers", {"main": ["8080 http", "9090 metrics"]})
+    services = given.get("services", {where.name: ["80 -> http"]})
+    return WorkloadFacts(
+        target=where,
+        replicas=replicas,
+        ready_replicas=given.get("ready", replicas),
+        containers=tuple(ContainerFacts(n, tuple(map(_port, p))) for n, p in containers.items()),
+        services=tuple(_service(name, one) for name, one in services.items()),
+        default_container=given.get("default"),
+        template_hash="t1",
+        claim=_claim(given["claim"]) if "claim" in given else None,
+        controller=given.get("controller"),
+    )
+
+
+def _port(given: str | int) -> NamedPort:
+    number, *name = str(given).split()
+    port, _, protocol = number.partition("/")
+    return NamedPort(int(port), name[0] if name else None, protocol or "tcp")
+
+
+def _service(name: str, given: Any) -> ServiceFacts:
+    options = given if isinstance(given, dict) else {"ports": given}
+    return ServiceFacts(
+        name,
+        tuple(map(_service_port, options["ports"])),
+        publishes_unready=options.get("publishes_unready", False),
+        local_traffic_only=options.get("local_traffic_only", False),
+    )
+
+
+def _service_port(text: str) -> ServicePort:
+    number, _, sent = text.partition(" -> ")
+    goal, _, protocol = sent.partition("/")
+    return ServicePort(int(number), int(goal) if goal.isdigit() else goal, protocol or "tcp")
+
+
+def _claim(given: Given) -> Claim:
+    return Claim(SESSIONS[given["of"]], "{}", given["replicas"], given["replicas"])
+
+
+def _missing(where: Target, given: Given) -> Missing:
+    namespaces = given.get("namespaces")
+    return Missing(
+        where, tuple(given.get("others", ())), namespaces is None, tuple(namespaces or ())
+    )
+
+
+def _agent(given: Given) -> AgentFacts:
+    session = SESSIONS[given["of"]]
+    return AgentFacts(
+        name=given["pod"].replace(given["of"], session),
+        namespace="shop",
+        session=session,
+        workload=given.get("workload", "web"),
+        built_from="",
+        target=target("web"),
+        terminating=given.get("terminating", False),
+    )
+
+
+def _lease(given: Given) -> LeaseFacts:
+    found = worlds.lease("shop", SESSIONS[given["of"]], age_s=given.get("age", 0.0))
+    return replace(found, file=given.get("file", ""))
+
+
+def _permission(text: str) -> Permission:
+    verb, name = text.split()
+    resource, _, subresource = name.partition("/")
+    plain, _, group = resource.partition(".")
+    return Permission("shop", group, plain, verb, subresource)
+
+
+# --- what happens before the plan is made
+
+
+def happen(world: Observed, step: Any) -> Observed:
+    """Let one step happen: a word, or a word with what it is about."""
+    (what, about), *options = step.items() if isinstance(step, dict) else ((step, ""),)
+    return _happen(world, what, about, dict(options))
+
+
+def _happen(world: Observed, what: str, about: Any, options: Given) -> Observed:
+    match what:
+        case "up" | "down":
+            return _carry_out(world, about, options)
+        case "crash":
+            return worlds.crash(world)
+        case "delete agents":
+            return worlds.lose_agents(world, about)
+        case "evict agents":
+            return worlds.lose_agents(world, about, slowly=True)
+        case "delete leases":
+            return worlds.lose_leases(world)
+        case "age leases":
+            return worlds.age_leases(world, about)
+        case "mark ended":
+            return worlds.mark_ended(world)
+        case "listen":
+            return worlds.listen(world, about)
+        case "scale":
+            return worlds.scale(world, target(about), options["to"])
+        case "edit":
+            return worlds.edit_template(world, target(about), "t2")
+        case _:
+            raise AssertionError(f"unknown step {what}")
+
+
+def _carry_out(world: Observed, workloads: Given, options: Given) -> Observed:
+    found = diff(desired(workloads, now=options.get("now", False)), world)
+    assert not found.blockers, found.blockers
+    return worlds.apply_all(world, found.actions[: options.get("first")])
+
+
+# --- the plan
+
+
+def lines(plan: Plan) -> list[str]:
+    """Describe a plan's actions, one line each."""
+    return [_short(action).replace(OURS, "ours") for action in plan.actions]
+
+
+def blocked(blocker: Blocker) -> str:
+    """Describe what stands in the way in one line."""
+    problem = blocker.problem
+    text = f"{blocker.fault.value} {problem.code}: {problem.message}"
+    text += f"; {problem.label}" if problem.label else ""
+    text += f"; {problem.hint}" if problem.hint else ""
+    for word, session in SESSIONS.items():
+        text = text.replace(session, word)
+    return text
+
+
+def _short(action: Action) -> str:
+    kind = type(action).__name__
+    match action:
+        case a.OpenSession(namespace=namespace) | a.CloseSession(namespace=namespace):
+            return f"{kind} {namespace}"
+        case a.ClaimTarget(target=where, replicas=replicas):
+            return f"{kind} {_name(where)} of {replicas}"
+        case a.CreateAgent(pod=pod, container=container, target=where, low_ports=low):
+            return f"{kind} {pod} as {container} of {_name(where)}{' (low ports)' if low else ''}"
+        case a.Connect(workload=workload, pod=pod, ports=ports):
+            return f"{kind} {workload} to {pod}: {', '.join(map(str, ports)) or 'no ports'}"
+        case a.HandOver(workload=workload, exports=exports):
+            return f"{kind} {workload}{''.join(f' to {path}' for path in exports)}"
+        case a.StartProcess(workload=workload, argv=argv, after=after):
+            return f"{kind} {workload}: {shlex.join(argv)}{''.join(f' after {x}' for x in after)}"
+        case a.OpenTraffic(workload=workload, pod=pod, services=services):
+            return f"{kind} {workload} at {pod}: {', '.join(services) or 'no Service'}"
+        case a.StopOriginal(target=where, replicas=replicas):
+            return f"{kind} {_name(where)} of {replicas}"
+        case a.StartOriginal(target=where, claim=claim):
+            return f"{kind} {_name(where)} of {claim.replicas}"
+        case a.ReleaseTarget(target=where):
+            return f"{kind} {_name(where)}"
+        case a.CloseTraffic(workload=workload, pod=pod):
+            return f"{kind} {workload} at {pod}"
+        case a.Disconnect(workload=workload, pod=pod):
+            return f"{kind} {workload} from {pod}"
+        case a.StopProcess(workload=workload):
+            return f"{kind} {workload}"
+        case a.DeleteAgent(pod=pod):
+            return f"{kind} {pod}"
+        case _:
+            assert_never(action)
+
+
+def _name(where: Target) -> str:
+    return where.name if where.namespace == "shop" else f"{where.namespace}/{where.name}"
