@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import shutil
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests import rig
+from tests.e2e import people
+from tests.e2e.people import Person
 from tests.e2e.place import Place
+from tests.e2e.terminal import Terminal
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,31 +32,78 @@ def kubeconfig() -> str:
     given = os.environ.get("TP_TEST_KUBECONFIG")
     if given:
         return given
-    from tests import rig
-
-    rig.ensure_up()
-    return str(rig.kubeconfig())
+    return str(rig.ensure_up().kubeconfig)
 
 
-@pytest.fixture
-def place(kubeconfig: str, tmp_path: Path) -> Iterator[Place]:
-    """A fresh namespace, project folder and state folder; all gone afterwards."""
-    found = Place(tmp_path / "project", f"e2e-{uuid.uuid4().hex[:8]}", kubeconfig)
-    found.folder.mkdir()
+@contextmanager
+def _open_place(kubeconfig: str, person: Person) -> Iterator[Place]:
+    found = Place(f"e2e-{uuid.uuid4().hex[:8]}", kubeconfig, person)
     found.kubectl("create", "namespace", found.namespace)
     try:
         yield found
     finally:
         found.end()
-        subprocess.run(
-            [
-                *found.kubectl_command(),
-                "delete",
-                "namespace",
-                found.namespace,
-                "--wait=false",
-                "--ignore-not-found",
-            ],
-            check=False,
-            capture_output=True,
-        )
+
+
+@pytest.fixture
+def open_place(kubeconfig: str) -> Iterator[Callable[[Person], Place]]:
+    """Opens fresh namespaces with a project folder and a state folder; all gone afterwards."""
+    with ExitStack() as opened:
+        yield lambda person: opened.enter_context(_open_place(kubeconfig, person))
+
+
+@pytest.fixture
+def place(open_place: Callable[[Person], Place]) -> Place:
+    """A fresh namespace with its folders, of whoever runs the tests."""
+    return open_place(Person())
+
+
+@pytest.fixture
+def ordinary_place(open_place: Callable[[Person], Place]) -> Place:
+    """The same, of an ordinary user of this machine."""
+    return open_place(people.ordinary())
+
+
+@pytest.fixture(scope="module")
+def shared_place(kubeconfig: str) -> Iterator[Place]:
+    """The same for all tests of a module, which must change nothing of it."""
+    with _open_place(kubeconfig, Person()) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def probe() -> Iterator[str]:
+    """A static Go program that brings its own resolver; everybody may run it."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="tp-probe-") as name:
+        Path(name).chmod(0o755)
+        yield str(shutil.copy(os.environ.get("TP_TEST_PROBE") or rig.probe(), name))
+
+
+@pytest.fixture(scope="session")
+def proxy_image(kubeconfig: str) -> str:
+    """The real proxy image, where the cluster has it or can pull it."""
+    given = os.environ.get("TP_TEST_IMAGE")
+    if given:
+        return given
+    kept = os.environ.pop("TP_TEST_KUBECONFIG", None)
+    try:
+        if kept is not None and Path(kept).resolve() != rig.kubeconfig().resolve():
+            pytest.fail("a cluster that is not this checkout's rig needs TP_TEST_IMAGE")
+        return rig.image_reference()
+    finally:
+        if kept is not None:
+            os.environ["TP_TEST_KUBECONFIG"] = kept
+
+
+@pytest.fixture
+def open_terminal() -> Iterator[Callable[..., Terminal]]:
+    """Opens terminals; those that a test leaves open are hung up."""
+    opened: list[Terminal] = []
+
+    def open_one(place: Place, *arguments: str) -> Terminal:
+        opened.append(Terminal(place, *arguments))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 DEMO_IMAGE = os.environ.get("TP_TEST_DEMO_IMAGE", "localhost/demo:1")
 BASE = os.environ.get("TP_TEST_BASE_IMAGE", "localhost/base:1")
+PAUSE = os.environ.get("TP_TEST_PAUSE_IMAGE", "localhost/pause:1")
+"""An image whose own user is not root, and that has no Python."""
+
 PYTHON = "/usr/bin/python3"
+HERE = Path(__file__).resolve().parents[1] / "rig" / "app" / "demo.py"
+"""The demo application as a program of this machine."""
 
 
 def deployment(name: str, *, replicas: int = 1, **container: Any) -> dict[str, Any]:
@@ -45,6 +52,13 @@ def service(name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
+def external_name(name: str, target: str) -> dict[str, Any]:
+    """Return a Service that is another name for something."""
+    found = service(name, type="ExternalName", externalName=target)
+    del found["spec"]["selector"], found["spec"]["ports"]
+    return found
+
+
 def client() -> dict[str, Any]:
     """Return the Deployment that sends the tests' requests."""
     found = deployment("client")
@@ -59,6 +73,36 @@ def config_map(name: str, data: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
+def restricted(found: dict[str, Any], uid: int | None = 12345) -> dict[str, Any]:
+    """Make a Deployment acceptable to Pod Security ``restricted``; its root is read-only."""
+    spec = found["spec"]["template"]["spec"]
+    spec["securityContext"] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if uid is not None:
+        spec["securityContext"]["runAsUser"] = uid
+    for container in spec["containers"]:
+        container["securityContext"] = {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    return found
+
+
 def secret(name: str, data: dict[str, str]) -> dict[str, Any]:
     """Return a Secret."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+
+
+def swap(port: int = 3000, *, name: str = "web", **env: str) -> dict[str, Any]:
+    """Return a workload of the file: the demo application here instead of a Deployment."""
+    return {
+        "target": f"deployment/{name}",
+        "expose": [f"{port}:http"],
+        "env": {"set": {"PORT": str(port), "SERVED_BY": "here", "DRAIN": "0", **env}},
+        "run": {"command": [sys.executable, str(HERE)]},
+    }
+
+
+def idle(name: str = "web", **more: Any) -> dict[str, Any]:
+    """Return a workload of the file that only holds its world open."""
+    return {"target": f"deployment/{name}", "expose": [], "run": {"command": "sleep 600"}, **more}

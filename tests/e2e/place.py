@@ -6,42 +6,64 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.e2e import objects
+from tests.e2e.namespace import Namespace, eventually
+from tests.e2e.people import Person
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO = ROOT / "tests/rig/app/demo.py"
-VOLATILE = ("resourceVersion", "generation", "managedFields")
-OURS = "tpconfig.dev/session"
 
 
 @dataclass
-class Place:
-    """One test's corner of the cluster and of the machine."""
+class Place(Namespace):
+    """One test's corner of the cluster and of the machine.
 
-    folder: Path
-    namespace: str
-    kubeconfig: str
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    state: str = field(default_factory=lambda: tempfile.mkdtemp(prefix="tp-"))
-    """Short, unlike pytest's folders: a Unix socket's path has 107 bytes."""
+    The folders are under ``/tmp`` and not pytest's: everybody gets there, and a Unix socket's path
+    has 107 bytes.
+    """
+
+    person: Person = field(default_factory=Person)
+    home: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(dir="/tmp", prefix="tp-"))
+        self.folder.mkdir()
+        self.own_kubeconfig.write_bytes(Path(self.kubeconfig).read_bytes())
+        for path in (self.home, self.folder, self.own_kubeconfig):
+            self.person.own(path)
+
+    @property
+    def folder(self) -> Path:
+        """The project's folder."""
+        return self.home / "project"
+
+    @property
+    def state(self) -> Path:
+        """The state folder of the person's ``tp``."""
+        return self.home / "s"
+
+    @property
+    def own_kubeconfig(self) -> Path:
+        """The kubeconfig that the person may read."""
+        return self.home / "kubeconfig"
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment that ``tp`` is started with."""
         plain = {key: value for key, value in os.environ.items() if not key.startswith("TP_")}
         return {
             **plain,
-            "KUBECONFIG": self.kubeconfig,
+            **self.person.environment(),
+            "KUBECONFIG": str(self.own_kubeconfig),
             "PYTHONPATH": str(ROOT),
-            "TP_STATE_DIR": self.state,
+            "TP_STATE_DIR": str(self.state),
             "TP_IMAGE": objects.BASE,
             "TP_IMAGE_PYTHON": objects.PYTHON,
             **more,
@@ -57,7 +79,7 @@ class Place:
 
     def tp_command(self, *arguments: str) -> list[str]:
         """Return a command line of ``tp``."""
-        return [sys.executable, "-m", "tpconfig", *arguments]
+        return [*self.person.prefix, sys.executable, "-m", "tpconfig", *arguments]
 
     def tp(
         self, *arguments: str, cwd: Path | None = None, timeout_s: float = 120, **more: str
@@ -82,125 +104,65 @@ class Place:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start ``tp`` in the background, in a process group of its own."""
-        log = (self.folder.parent / "up.log").open("ab")
-        program = subprocess.Popen(
-            self.tp_command(*arguments),
-            cwd=self.folder,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        self.running.append(program)
-        return program
+        with (self.home / "log").open("ab") as log:
+            return subprocess.Popen(
+                self.tp_command(*arguments),
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def log(self) -> str:
         """Return what background commands have printed so far."""
-        return (self.folder.parent / "up.log").read_text()
+        return (self.home / "log").read_text()
+
+    def start_up(self) -> subprocess.Popen[bytes]:
+        """Start ``tp up`` in the foreground of a process group, and wait until it is up."""
+        program = self.start("up")
+        eventually(
+            lambda: "up after" in self.log() or program.poll() is not None, self.log, timeout_s=90
+        )
+        assert program.poll() is None, self.log()
+        return program
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``tp status`` says."""
+        found: dict[str, Any] = json.loads(self.ok("status", "--json"))
+        return found
+
+    def processes(self) -> list[int]:
+        """Return every process of ours: ``tp`` itself, its keepers, and what they run."""
+        mark = f"TP_STATE_DIR={self.state}".encode()
+        found = []
+        for folder in Path("/proc").iterdir():
+            try:
+                if folder.name.isdecimal() and mark in (folder / "environ").read_bytes():
+                    found.append(int(folder.name))
+            except OSError:
+                continue  # it has ended, or is somebody else's
+        return sorted(found)
+
+    def kill(self) -> None:
+        """SIGKILL for every process of ours."""
+        while found := self.processes():
+            for pid in found:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
 
     def end(self) -> None:
-        """End whatever the test has left running."""
-        for program in self.running:
-            if program.poll() is None:
-                os.killpg(program.pid, signal.SIGKILL)
-                program.wait()
-        self.tp("down", "--session", self.session_id(), "-n", self.namespace)
-        shutil.rmtree(self.state, ignore_errors=True)
+        """Leave nothing behind; what the test has left in the cluster goes with the namespace."""
+        self.kill()
+        self.delete()
+        shutil.rmtree(self.home, ignore_errors=True)
 
-    def session_id(self) -> str:
-        """Return the id of the session that holds anything here, or a word that is none."""
-        leases = self.get_list("leases")
-        return leases[0]["metadata"]["labels"][OURS] if leases else "none"
 
-    def kubectl_command(self) -> list[str]:
-        """Return how ``kubectl`` is called for this namespace."""
-        found = os.environ.get("KUBECTL") or shutil.which("kubectl")
-        if found is None:
-            from tests import rig
-
-            found = str(rig.kubectl())
-        return [found, "--kubeconfig", self.kubeconfig, "-n", self.namespace]
-
-    def kubectl(self, *arguments: str, given: str | None = None) -> str:
-        """Run ``kubectl``, expect success and return its output."""
-        done = subprocess.run(
-            [*self.kubectl_command(), *arguments],
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
-
-    def apply(self, *manifests: Mapping[str, Any]) -> None:
-        """Create objects and wait until the Deployments among them are available."""
-        given = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
-        self.kubectl("apply", "-f", "-", given=given)
-        for one in manifests:
-            if one["kind"] == "Deployment":
-                name = one["metadata"]["name"]
-                self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
-
-    def get(self, kind: str, name: str) -> dict[str, Any]:
-        """Return an object."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json"))
+def free_port() -> int:
+    """Return a port of this machine's localhost that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        found: int = sock.getsockname()[1]
         return found
-
-    def get_list(self, kind: str, *, selector: str = OURS) -> list[dict[str, Any]]:
-        """Return the objects of a kind that carry a label."""
-        text = self.kubectl("get", kind, "-l", selector, "-o", "json")
-        found: list[dict[str, Any]] = json.loads(text)["items"]
-        return found
-
-    def exact(self, name: str) -> dict[str, Any]:
-        """Return a Deployment without what *exactly as before* exempts."""
-        found = self.get("deployment", name)
-        for key in VOLATILE:
-            found["metadata"].pop(key, None)
-        found.pop("status", None)
-        return found
-
-    def load(self, url: str, *, rate: int = 50, seconds: float = 2) -> dict[str, Any]:
-        """Send requests from the ``client`` Pod; return the counts."""
-        out, err = self.start_load(url, rate=rate, seconds=seconds).communicate(timeout=120)
-        assert out, err
-        found: dict[str, Any] = json.loads(out)
-        return found
-
-    def settled(self, name: str) -> None:
-        """Wait until no Pod of a swapped Deployment is left, nor any traffic to one."""
-        selector = f"app={name},!{OURS}"
-        eventually(lambda: not self.get_list("pods", selector=selector), "originals are left")
-        time.sleep(1)
-
-    def load_arguments(self, url: str, *, rate: int, seconds: float) -> list[str]:
-        """Return the ``kubectl`` arguments of a load."""
-        command = [objects.PYTHON, "/app/demo.py", "load", url]
-        rates = ["--rate", str(rate), "--seconds", str(seconds)]
-        return ["exec", "deploy/client", "--", *command, *rates]
-
-    def start_load(self, url: str, *, rate: int, seconds: float) -> subprocess.Popen[str]:
-        """Start a load in the background."""
-        arguments = self.load_arguments(url, rate=rate, seconds=seconds)
-        return subprocess.Popen(
-            [*self.kubectl_command(), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def nothing_left(self) -> None:
-        """Expect that no object of ours is left 10 s from now."""
-        kinds = "pods,leases,secrets,deployments,services,configmaps,roles,rolebindings"
-        eventually(lambda: not self.get_list(kinds), "objects of ours are left", timeout_s=10)
-
-
-def eventually(true: Callable[[], object], what: str, *, timeout_s: float = 30) -> None:
-    """Wait until something is true; fail with ``what`` where it does not come about."""
-    deadline_s = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.1)

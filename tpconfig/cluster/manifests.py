@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tpconfig import names
+from tpconfig.cluster import resourcefields
 from tpconfig.model.desired import AgentImage
 
 UNPRIVILEGED_PORT_SYSCTL = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
@@ -127,6 +128,7 @@ def agent_pod(
     containers = pod_spec["containers"]
     index = next(i for i, one in enumerate(containers) if one["name"] == spec.container)
     ports = agent_ports(pod_spec)
+    _state_resources(pod_spec, containers[index])
     containers[index] = _agent_container(containers[index], common, spec, ports)
     _adapt_security(pod_spec, containers[index], spec)
     if spec.image.pull_secrets:
@@ -208,6 +210,19 @@ def _agent_container(
         },
     }
     return container
+
+
+def _state_resources(pod_spec: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+    """Have every container hear of the chosen one's resources what the template says of them."""
+    resources = chosen.get("resources") or {}
+    for one in (*pod_spec["containers"], *(pod_spec.get("initContainers") or ())):
+        if one.get("env"):
+            one["env"] = [
+                resourcefields.stated(
+                    entry, within=one["name"], chosen=chosen["name"], resources=resources
+                )
+                for entry in one["env"]
+            ]
 
 
 def _adapt_security(pod_spec: dict[str, Any], container: dict[str, Any], spec: AgentSpec) -> None:

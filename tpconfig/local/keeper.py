@@ -111,8 +111,9 @@ class Keeper:
     Attributes:
         pid: of the keeper's process; its namespaces are the workload's.
         tcp_listener: accepts every redirected connection; ``getsockname`` of the accepted socket
-            is where the process wanted to go. ``None`` without namespaces, as `udp_listener`.
+            is where the process wanted to go. ``None`` without namespaces, as the next two.
         udp_listener: every redirected datagram, with ``IP_ORIGDSTADDR``.
+        voice: sends whole IPv4 packets to the processes, as anybody.
         remarks: what had to be left out on this machine.
     """
 
@@ -121,6 +122,7 @@ class Keeper:
         self.remarks: tuple[str, ...] = tuple(ready["ready"])
         self.tcp_listener: socket.socket | None = None
         self.udp_listener: socket.socket | None = None
+        self.voice: socket.socket | None = None
         self._conversation = conversation
         self._spares: deque[socket.socket] = deque()
         self._spares_asked_for = False
@@ -166,24 +168,11 @@ class Keeper:
         sock.connect(("127.0.0.1", port))
         return sock
 
-    async def reply_socket(self, address: Address) -> socket.socket:
-        """Return a UDP socket that sends as ``address`` to the processes inside.
-
-        Raises:
-            OSError: nobody can speak as that address (a broadcast address, say).
-        """
-        request = {"do": "reply-socket", "address": address[0], "port": address[1]}
-        try:
-            _, (descriptor,) = await self._conversation.ask(request)
-        except RefusedError as refused:
-            raise OSError(refused.number, os.strerror(refused.number)) from refused
-        return _socket(descriptor)
-
     def close(self) -> None:
-        """Close the listeners."""
-        for listener in (self.tcp_listener, self.udp_listener, *self._spares):
-            if listener is not None:
-                listener.close()
+        """Close what the keeper has handed out and nobody has taken."""
+        for sock in (self.tcp_listener, self.udp_listener, self.voice, *self._spares):
+            if sock is not None:
+                sock.close()
         self._spares.clear()
         self._spares_asked_for = True
 
@@ -278,7 +267,7 @@ async def _greet(
         raise MethodError(diagnose(Failure(ready["failed"], ready["text"], ready["errno"])))
     keeper = Keeper(program.pid, conversation, ready)
     if descriptors:
-        keeper.tcp_listener, keeper.udp_listener = map(_socket, descriptors)
+        keeper.tcp_listener, keeper.udp_listener, keeper.voice = map(_socket, descriptors)
     return keeper
 
 

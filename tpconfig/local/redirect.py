@@ -19,7 +19,7 @@ from tpconfig.errors import TpError
 from tpconfig.local import dnsmessage
 from tpconfig.local.inside.netns import IP_RECVORIGDSTADDR
 from tpconfig.local.keeper import Keeper
-from tpconfig.local.udp import UdpFlow, UdpOpener, UdpSwitch
+from tpconfig.local.udp import UdpFlow, UdpOpener, UdpSwitch, say
 
 Address = tuple[str, int]
 
@@ -68,14 +68,15 @@ class Redirect:
     ) -> None:
         assert keeper.tcp_listener is not None
         assert keeper.udp_listener is not None
+        assert keeper.voice is not None
         self._tcp_listener = keeper.tcp_listener
         self._udp_listener = keeper.udp_listener
         self._start = start
         self._tcp = tcp
         self._dns = dns
         self._loop = asyncio.get_running_loop()
-        self._udp = UdpSwitch(keeper.reply_socket, start, udp)
-        self._voice: socket.socket | None = None
+        self._voice = keeper.voice
+        self._udp = UdpSwitch(keeper.voice, udp)
         self._queries = 0
         self._dns_connections = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -86,9 +87,8 @@ class Redirect:
         """How many UDP conversations there are."""
         return len(self._udp)
 
-    def open(self, voice: socket.socket) -> None:
-        """Start to listen; ``voice`` is the socket that speaks as the nameserver."""
-        self._voice = voice
+    def open(self) -> None:
+        """Start to listen."""
         self._loop.add_reader(self._tcp_listener, self._accept)
         self._loop.add_reader(self._udp_listener, self._receive)
         self._sweep()
@@ -101,8 +101,6 @@ class Redirect:
         self._loop.remove_reader(self._tcp_listener)
         self._loop.remove_reader(self._udp_listener)
         self._udp.close()
-        if self._voice is not None:
-            self._voice.close()
 
     def _sweep(self) -> None:
         self._udp.expire()
@@ -191,10 +189,7 @@ class Redirect:
     async def _answer_datagram(self, query: bytes, source: Address) -> None:
         try:
             answer = dnsmessage.fit(query, await self._answer(query))
-            assert self._voice is not None
-            self._voice.sendto(answer, source)
-        except OSError:
-            pass  # the asker has gone; UDP promises nothing
+            say(self._voice, answer, speaker=RESOLVER, listener=source)
         finally:
             self._queries -= 1
 
@@ -217,7 +212,6 @@ async def open_redirect(
 
     When ``dns`` raises, the process is told SERVFAIL.
     """
-    voice = await keeper.reply_socket(RESOLVER)
     running: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as tasks:
 
@@ -227,7 +221,7 @@ async def open_redirect(
             task.add_done_callback(running.discard)
 
         redirect = Redirect(keeper, start, tcp=tcp, udp=udp, dns=dns)
-        redirect.open(voice)
+        redirect.open()
         try:
             yield redirect
         finally:

@@ -1,21 +1,21 @@
-"""Datagrams: each conversation a flow, its answers sent by a socket that speaks as the far end."""
+"""Datagrams: each conversation a flow, whose answers come from where the process sent to."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, Protocol
+import struct
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from tpconfig.errors import TpError
 from tpconfig.local.flows import FlowTable, Key
 
 Address = tuple[str, int]
 
 MAX_FLOWS: Final = 1024
-_MAX_HELD: Final = 32
-"""Answers held while the socket that is to send them is being made."""
+_IP_AND_UDP: Final = struct.Struct("!2B3H2BH4s4s4H")
+_IPV4_20_BYTES: Final = 0x45
+_TTL: Final = 64
 
 
 class UdpFlow(Protocol):
@@ -47,41 +47,22 @@ class UdpOpener(Protocol):
         ...
 
 
-class _Voice:
-    """A socket that sends as one far end, shared by all conversations with it."""
-
-    def __init__(self) -> None:
-        self.sock: socket.socket | None = None
-        self.users: set[_Conversation] = set()
-
-
 class _Conversation:
     def __init__(self, key: Key) -> None:
         self.key = key
         self.flow: UdpFlow | None = None
-        self.held: deque[bytes] = deque(maxlen=_MAX_HELD)
         self.over = False
 
 
 class UdpSwitch:
-    """All conversations of one keeper's processes.
-
-    ``reply_socket`` makes a voice, ``start`` runs a coroutine that the owner looks after.
-    """
+    """All conversations of one keeper's processes; ``voice`` sends packets to them."""
 
     def __init__(
-        self,
-        reply_socket: Callable[[Address], Awaitable[socket.socket]],
-        start: Callable[[Coroutine[Any, Any, None]], None],
-        opener: UdpOpener,
-        *,
-        max_flows: int = MAX_FLOWS,
+        self, voice: socket.socket, opener: UdpOpener, *, max_flows: int = MAX_FLOWS
     ) -> None:
-        self._reply_socket = reply_socket
-        self._start = start
+        self._voice = voice
         self._opener = opener
         self._table: FlowTable[_Conversation] = FlowTable(max_flows)
-        self._voices: dict[Address, _Voice] = {}
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
@@ -111,11 +92,6 @@ class UdpSwitch:
         evicted = self._table.add(key, conversation, self._loop.time())
         if evicted is not None:
             self._end(evicted)
-        voice = self._voices.get(key.destination)
-        if voice is None:
-            voice = self._voices[key.destination] = _Voice()
-            self._start(self._find_voice(key.destination, voice))
-        voice.users.add(conversation)
         conversation.flow = self._opener(
             key.destination,
             deliver=lambda datagram: self._deliver(conversation, datagram),
@@ -126,31 +102,12 @@ class UdpSwitch:
             conversation.flow = None
         return conversation
 
-    async def _find_voice(self, destination: Address, voice: _Voice) -> None:
-        try:
-            sock = await self._reply_socket(destination)
-        except (OSError, TpError):
-            for conversation in tuple(voice.users):
-                self._forget(conversation)
-            return
-        if not voice.users:
-            sock.close()
-            return
-        sock.setblocking(False)
-        voice.sock = sock
-        for conversation in voice.users:
-            while conversation.held:
-                _say(sock, conversation.held.popleft(), conversation.key.source)
-
     def _deliver(self, conversation: _Conversation, datagram: bytes) -> None:
         if conversation.over:
             return
-        self._table.use(conversation.key, self._loop.time())
-        voice = self._voices[conversation.key.destination]
-        if voice.sock is None:
-            conversation.held.append(datagram)
-        else:
-            _say(voice.sock, datagram, conversation.key.source)
+        key = conversation.key
+        self._table.use(key, self._loop.time())
+        say(self._voice, datagram, speaker=key.destination, listener=key.source)
 
     def _forget(self, conversation: _Conversation) -> None:
         if self._table.remove(conversation.key, conversation):
@@ -158,20 +115,26 @@ class UdpSwitch:
 
     def _end(self, conversation: _Conversation) -> None:
         conversation.over = True
-        destination = conversation.key.destination
-        voice = self._voices[destination]
-        voice.users.discard(conversation)
-        if not voice.users:
-            del self._voices[destination]
-            if voice.sock is not None:
-                voice.sock.close()
         if conversation.flow is not None:
             conversation.flow.close()
             conversation.flow = None
 
 
-def _say(sock: socket.socket, datagram: bytes, listener: Address) -> None:
+def say(voice: socket.socket, datagram: bytes, *, speaker: Address, listener: Address) -> None:
+    """Send a datagram as ``speaker``; it is dropped where that cannot be."""
     try:
-        sock.sendto(datagram, listener)
+        voice.sendto(packet(datagram, speaker=speaker, listener=listener), (listener[0], 0))
     except OSError:
         pass  # the listener has gone or has no room; UDP promises nothing
+
+
+def packet(datagram: bytes, *, speaker: Address, listener: Address) -> bytes:
+    """Return a datagram as a whole IPv4 packet (RFC 791, RFC 768).
+
+    The kernel fills in the length, the number and the checksum of the IP header; a UDP checksum
+    of 0 means that there is none, and nothing is damaged on the way through ``lo``.
+    """
+    length = _IP_AND_UDP.size - 20 + len(datagram)
+    ip = (_IPV4_20_BYTES, 0, 0, 0, 0, _TTL, socket.IPPROTO_UDP, 0)
+    ends = (socket.inet_aton(speaker[0]), socket.inet_aton(listener[0]))
+    return _IP_AND_UDP.pack(*ip, *ends, speaker[1], listener[1], length, 0) + datagram

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
 from tpconfig import names
 
 _KEPT_FROM_POD: Final = ("search", "domain", "options", "sortlist")
+_IN_EVERY_FILE: Final = frozenset(
+    [
+        "localhost",
+        "localhost.localdomain",
+        "ip6-localhost",
+        "ip6-loopback",
+        "ip6-localnet",
+        "ip6-mcastprefix",
+        "ip6-allnodes",
+        "ip6-allrouters",
+        "ip6-allhosts",
+    ]
+)
 _NO_NSSWITCH: Final = "passwd: files\ngroup: files\nshadow: files\n"
 
 
@@ -65,8 +77,9 @@ def hosts(pod: NameFiles, machine_name: str) -> str:
     if own:
         lines.append(f"127.0.1.1 {' '.join(own)}")
     for line in pod.hosts.splitlines():
-        address, *aliases = line.partition("#")[0].split() or [""]
-        if aliases and _is_alias(address) and pod.hostname not in aliases:
+        address, *named = line.partition("#")[0].split() or [""]
+        aliases = [name for name in named if name not in _IN_EVERY_FILE]
+        if aliases and pod.hostname not in aliases:
             lines.append(" ".join((address, *aliases)))
     return "\n".join(lines) + "\n"
 
@@ -79,12 +92,3 @@ def nsswitch(machine: str) -> str:
     kept = [line for line in machine.splitlines() if not line.lstrip().startswith("hosts:")]
     text = "\n".join(kept).strip("\n")
     return (text + "\n" if text else _NO_NSSWITCH) + "hosts: files dns\n"
-
-
-def _is_alias(address: str) -> bool:
-    """Tell the addresses of hosts from the loopback and multicast lines that every file has."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    return not (parsed.is_loopback or parsed.is_multicast or address == "fe00::0")

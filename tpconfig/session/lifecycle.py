@@ -24,7 +24,6 @@ from tpconfig.model.plan import Plan
 from tpconfig.planner.diff import diff
 from tpconfig.session import heal, verdicts, view
 from tpconfig.session.executor import Apply, Emit, execute
-from tpconfig.session.hosted import Hosted
 from tpconfig.session.identity import Identity
 from tpconfig.session.machine import Machine
 
@@ -95,10 +94,7 @@ class Session:
                     self.emit(self.planned(plan, desired))
                 self.desired = desired
                 self.touched |= {one.target.namespace for one in desired.workloads}
-                for workload in desired.workloads:
-                    name = workload.name
-                    self.machine.hosted.setdefault(name, Hosted(workload, self.machine.here))
-                self.machine.adopt(desired.workloads)
+                self.machine.adopt(desired)
                 try:
                     await execute(plan, self._applier(world), self.emit)
                 except WorldMovedError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from tpconfig.cluster import endpoints, manifests
@@ -118,11 +118,13 @@ class Machine:
             case _:
                 assert_never(action)
 
-    def adopt(self, workloads: Iterable[Workload]) -> None:
-        """Take over what the file says now about workloads that are hosted already."""
-        for workload in workloads:
-            if one := self.hosted.get(workload.name):
-                one.workload = workload
+    def adopt(self, desired: Desired) -> None:
+        """Take over what the file says now, also about workloads that are hosted already."""
+        self.here = replace(self.here, outbound=desired.outbound)
+        for one in self.hosted.values():
+            one.here = self.here
+        for workload in desired.workloads:
+            self.hosted.setdefault(workload.name, Hosted(workload, self.here)).workload = workload
 
     async def facts(self, desired: Desired, method: str, problem: Diagnosis | None) -> MachineFacts:
         """Say what is hosted here and what the wish would miss."""

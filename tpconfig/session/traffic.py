@@ -55,6 +55,7 @@ async def open_redirection(
         machine=MachineResolver().ask,
         route=policy.of_name,
         remembered=remembered,
+        default=policy.default,
     )
     async with (
         open_outbound(link, route=policy.of_address) as carried,

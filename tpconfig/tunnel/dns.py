@@ -1,7 +1,7 @@
 """Names for the processes here: asked in the Pod, or on this machine where the policy says so.
 
-An address that this machine resolved belongs to this machine: it is remembered, so that the
-connection that follows goes the same way as the name did.
+The address of a name that did not go the default way is remembered, so that the connection that
+follows goes the same way as the name did.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MAX_REMEMBERED: Final = 4096
 
 
 class Remembered:
-    """Addresses that belong to this machine for a while.
+    """Addresses that do not go the default way for a while.
 
     Args:
         clock: tells when they no longer do.
@@ -74,7 +74,8 @@ class Resolver:
         pod: asks in the Pod.
         machine: asks this machine's nameservers.
         route: which way a name goes.
-        remembered: is told the addresses of names that went the machine's way.
+        default: the way of what nothing else is said about.
+        remembered: is told the addresses of names that went the other way.
         machine_address: what ``host.tp.internal`` means; None: it is asked for like any other.
     """
 
@@ -85,12 +86,14 @@ class Resolver:
         machine: Ask,
         route: NameRoute,
         remembered: Remembered,
+        default: Way = "pod",
         machine_address: str | None = None,
     ) -> None:
         self._pod = pod
         self._machine = machine
         self._route = route
         self._remembered = remembered
+        self._default = default
         self._machine_address = machine_address
 
     async def answer(self, message: bytes) -> bytes:
@@ -102,11 +105,12 @@ class Resolver:
         if query.name == MACHINE_NAME and self._machine_address is not None:
             address, ttl_s = self._machine_address, MACHINE_TTL_S
             return dnsmessage.answer(message, query, address=address, ttl_s=ttl_s)
-        if self._route(query.name) == "machine":
-            answer = await self._asked(self._machine, message, query=query)
+        way = self._route(query.name)
+        ask = self._machine if way == "machine" else self._pod
+        answer = await self._asked(ask, message, query=query)
+        if way != self._default:
             self._remember(answer)
-            return answer
-        return await self._asked(self._pod, message, query=query)
+        return answer
 
     async def _asked(self, ask: Ask, message: bytes, *, query: dnsmessage.Query) -> bytes:
         try:

@@ -13,7 +13,7 @@ from tpconfig.tunnel.outbound import Way
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The file's ``outbound``; ``remembered`` holds the addresses that this machine resolved."""
+    """The file's ``outbound``; ``remembered``: the addresses of names that go the other way."""
 
     outbound: Outbound
     remembered: Remembered
@@ -22,28 +22,27 @@ class Policy:
         """Return where a name is asked; it is in lower case, without a dot at its end."""
         rules = self._exceptions
         named = any(rule.host and fnmatchcase(name, rule.host.lower()) for rule in rules)
-        return self._other if named else self._default
+        return self._other if named else self.default
 
     def of_address(self, address: str, port: int) -> Way:
         """Return which way a connection goes."""
         if any(_holds(rule, address, port) for rule in self._exceptions):
             return self._other
-        if self._default == "machine":
-            return "machine"
         by_name = any(rule.host and rule.port in (None, port) for rule in self._exceptions)
-        return "machine" if by_name and address in self.remembered else "pod"
+        return self._other if by_name and address in self.remembered else self.default
 
     @property
-    def _default(self) -> Way:
+    def default(self) -> Way:
+        """The way of what no rule is about."""
         return "machine" if self.outbound.default == "machine" else "pod"
 
     @property
     def _other(self) -> Way:
-        return "pod" if self._default == "machine" else "machine"
+        return "pod" if self.default == "machine" else "machine"
 
     @property
     def _exceptions(self) -> tuple[Destination, ...]:
-        return self.outbound.pod if self._default == "machine" else self.outbound.machine
+        return self.outbound.pod if self.default == "machine" else self.outbound.machine
 
 
 def _holds(rule: Destination, address: str, port: int) -> bool:

@@ -27,6 +27,23 @@ for port in (7, 8):
     print(data.decode(), *sender)
 """
 
+LISTENING_ON_THE_SAME_PORT = """
+import socket
+asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asker.settimeout(20)
+asker.sendto(b"hi", ("10.4.5.6", 7777))
+print(asker.recv(100).decode())
+for port in (53, 7777):
+    own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    own.settimeout(20)
+    own.bind(("0.0.0.0", port))
+    asker.sendto(b"hi", ("127.0.0.1", port))
+    print(own.recv(100).decode())
+asker.sendto(b"x" * 65507, ("10.4.5.6", 7777))
+asker.sendto(b"ho", ("10.4.5.6", 7777))
+print(asker.recv(100).decode())
+"""
+
 TCP = """
 import socket
 s = socket.create_connection(("10.1.2.3", 5432))
@@ -63,6 +80,12 @@ def test_unconnected_udp_sockets_see_who_answers(person: Person) -> None:
     """Answers carry the address that was asked as their sender."""
     result = person.run("code", code=UNCONNECTED_UDP)
     assert result["out"] == ["10.4.5.6:7 hi 10.4.5.6 7", "10.4.5.6:8 hi 10.4.5.6 8"]
+
+
+def test_a_port_that_is_spoken_to_elsewhere_is_free_here(person: Person) -> None:
+    """A process may listen on the nameserver's port, and on one of a far end that answered."""
+    result = person.run("code", code=LISTENING_ON_THE_SAME_PORT)
+    assert result["out"] == ["10.4.5.6:7777 hi", "hi", "hi", "10.4.5.6:7777 ho"]
 
 
 @pytest.mark.parametrize("kind", ["tcp", "udp"])

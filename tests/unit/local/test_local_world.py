@@ -14,6 +14,7 @@ POD = world.NameFiles(
         "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n"
         "fe00::0\tip6-localnet\nff02::1\tip6-allnodes\n10.244.0.9\tapi-tp-x\n\n"
         "# Entries added by HostAliases.\n10.1.2.3\tdb.internal\tdb # main\n"
+        "127.0.0.1\tmyself.test localhost\n"
     ),
 )
 MACHINE = world.NameFiles(
@@ -34,6 +35,7 @@ def test_hosts_are_loopback_own_names_and_aliases() -> None:
     assert world.hosts(POD, "laptop") == (
         "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
         "127.0.1.1 laptop api-tp-x\n10.1.2.3 db.internal db\n"
+        "127.0.0.1 myself.test\n"
     )
 
 

@@ -38,6 +38,7 @@ class Nameservers:
 
     asked: list[tuple[str, str]] = field(default_factory=list)
     broken: str | None = None
+    default: Way = "pod"
     clock: StoppedClock = field(default_factory=StoppedClock)
 
     def __post_init__(self) -> None:
@@ -47,6 +48,7 @@ class Nameservers:
             machine=self._machine,
             route=self._route,
             remembered=self.remembered,
+            default=self.default,
             machine_address="198.18.0.1",
         )
 
@@ -81,6 +83,15 @@ async def test_names_of_the_machine() -> None:
     assert address_of(await servers.resolver.answer(query("mirror.corp"))) == ["192.0.2.1"]
     assert servers.asked == [("machine", "mirror.corp")]
     assert "192.0.2.1" in servers.remembered
+
+
+async def test_the_default_may_be_the_machine() -> None:
+    """Then the addresses that follow their names are those of the Pod's."""
+    servers = Nameservers(default="machine")
+    await servers.resolver.answer(query("mirror.corp"))
+    await servers.resolver.answer(query("orders"))
+    assert "192.0.2.1" not in servers.remembered
+    assert "10.0.0.1" in servers.remembered
 
 
 async def test_addresses_are_forgotten() -> None:

@@ -83,9 +83,9 @@ class Keeper:
         remarks = netns.set_up()
         self._cover = mounts.Cover(first["scratch"])
         self._cover.arrange(first["world"]["files"], only_own_user=only_own_user)
-        tcp, udp = netns.open_listeners()
-        with tcp, udp:
-            wire.send(self._sock, {"ready": remarks}, (tcp.fileno(), udp.fileno()))
+        with contextlib.ExitStack() as opened:
+            socks = [opened.enter_context(sock) for sock in netns.open_sockets()]
+            wire.send(self._sock, {"ready": remarks}, tuple(sock.fileno() for sock in socks))
         return True
 
     def serve(self) -> None:
@@ -143,9 +143,6 @@ class Keeper:
                 kind = socket.SocketKind(message["kind"])
                 makers = [lambda: socket.socket(family, kind)] * message["count"]
                 self._hand_out(message["id"], makers)
-            case "reply-socket":
-                address = (message["address"], message["port"])
-                self._hand_out(message["id"], [lambda: netns.open_reply_socket(address)])
 
     def _spawn(self, message: wire.Message, descriptors: tuple[int, ...]) -> None:
         answer: wire.Message = {"id": message["id"]}

@@ -108,8 +108,12 @@ def set_up() -> list[str]:
     return []
 
 
-def open_listeners() -> tuple[socket.socket, socket.socket]:
-    """Open what TPROXY hands the redirected traffic to: TCP, UDP."""
+def open_sockets() -> tuple[socket.socket, socket.socket, socket.socket]:
+    """Open what TPROXY hands the redirected TCP and UDP to, and what answers the latter.
+
+    The third sends whole packets, as anybody: an ordinary socket that speaks as a far end would
+    have to be bound to its port, and no process could then listen on that port of all addresses.
+    """
     tcp = _transparent(socket.SOCK_STREAM, LISTENER)
     tcp.listen(_BACKLOG)
     udp = _transparent(socket.SOCK_DGRAM, LISTENER)
@@ -118,12 +122,7 @@ def open_listeners() -> tuple[socket.socket, socket.socket]:
         udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _UDP_BUFFER)
     except PermissionError:
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER)
-    return tcp, udp
-
-
-def open_reply_socket(address: tuple[str, int]) -> socket.socket:
-    """Open a UDP socket that speaks as ``address``, which is not this machine's."""
-    return _transparent(socket.SOCK_DGRAM, address)
+    return tcp, udp, socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 
 
 def _transparent(kind: int, address: tuple[str, int]) -> socket.socket:
