@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from tpconfig import log
+
 
 @dataclass(frozen=True, slots=True)
 class Common:
@@ -48,7 +50,7 @@ _OPTIONS = (
         "-n", "--namespace", metavar="NAME", help="For targets that the file gives no namespace."
     ),
     click.option("--json", is_flag=True, help="For programs: JSON on standard output."),
-    click.option("-v", "--verbose", count=True, help="Say more."),
+    click.option("-v", "--verbose", count=True, help="Say more; twice: also every request."),
     click.option(
         "--yes-i-mean", "meant", metavar="CONTEXT", help="Allow a context of cluster.protected."
     ),
@@ -63,7 +65,10 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
         own = Common(**{field.name: values.pop(field.name) for field in fields(Common)})
         context = click.get_current_context()
         above = context.parent.obj if context.parent and context.parent.obj else Common()
-        return function(*args, common=own.over(above), **values)
+        common = own.over(above)
+        if common.verbose:
+            log.to_terminal(common.verbose)
+        return function(*args, common=common, **values)
 
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)

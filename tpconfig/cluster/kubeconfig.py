@@ -30,6 +30,7 @@ from typing import Any, Final
 import aiohttp
 import yaml
 
+from tpconfig import log
 from tpconfig.cluster import execplugin, proxy
 from tpconfig.errors import NoPermissionError, TpError, UsageError
 
@@ -115,8 +116,9 @@ class Access:
     async def headers(self) -> dict[str, str]:
         """Return the headers that say who is asking."""
         settings = await self.configuration.auth_settings()
-        token = (settings.get("BearerToken") or {}).get("value")
-        return {**self.impersonation, **({"Authorization": token.strip()} if token else {})}
+        token = ((settings.get("BearerToken") or {}).get("value") or "").strip()
+        log.hide(token.partition(" ")[2])
+        return {**self.impersonation, **({"Authorization": token} if token else {})}
 
 
 class _Rest(RESTClientObject):

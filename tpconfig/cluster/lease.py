@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tpconfig import names
+from tpconfig import log, names
 from tpconfig.cluster import manifests, paths, serverclock
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.failures import ApiError
@@ -112,7 +112,8 @@ async def session_secret(api: Api, common: manifests.SessionObjects) -> str:
     except ApiError as error:
         if error.status != 409:
             raise
-        return await _read_secret(api, common)
+        value = await _read_secret(api, common)
+    log.hide(value)
     return value
 
 

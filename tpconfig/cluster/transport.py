@@ -7,6 +7,7 @@ it out twice is the same as once. A change whose answer got lost is reported as 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import re
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tpconfig.cluster.kubeconfig import Access
 
 Query = Mapping[str, str]
+
+_log = logging.getLogger(__name__)
 
 _USER_AGENT: Final = f"tp/{tpconfig.__version__}"
 _WARNING: Final = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
@@ -116,6 +119,7 @@ class Transport:
             if wait_s is None or throttled_s + wait_s > self._patience.throttle_s:
                 raise failures.of_answer(response.status, body, method=call.method, path=call.path)
             throttled_s += wait_s
+            _log.info("asked to wait", extra={"path": call.path, "wait_s": wait_s})
             await asyncio.sleep(wait_s * random.uniform(1.0, 1.1))
 
     def _give_up_on(self, error: BaseException, call: Call, waited_s: float) -> None:
@@ -124,6 +128,7 @@ class Transport:
         if not (unsent or call.repeatable):
             raise failures.answer_lost(self.access.server, call.method, call.path, error) from error
         limit_s = self._patience.first_s if self._date is None else self._patience.again_s
+        _log.info("no answer", extra={"path": call.path, "error": str(error) or repr(error)})
         if failures.is_hopeless(error) or waited_s >= limit_s:
             raise failures.unreachable(self.access.server, waited_s, error) from error
 
@@ -145,6 +150,7 @@ class Transport:
         if call.body is not None:
             sent["Content-Type"] = call.content_type
         query = f"?{urlencode(call.query)}" if call.query else ""
+        began_s = time.monotonic()
         async with asyncio.timeout(self._patience.answer_s):
             response = await self._session.request(
                 call.method,
@@ -157,6 +163,8 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._patience.connect_s),
             )
         self._note(response)
+        said = {"method": call.method, "path": call.path + query, "status": response.status}
+        _log.debug("request", extra={**said, "took_s": time.monotonic() - began_s})
         return response
 
     async def _refresh(self, used: Access) -> None:

@@ -35,6 +35,11 @@ class SessionPaths:
         return self.folder / "log"
 
     @property
+    def own_log(self) -> Path:
+        """What ``tp`` did, as JSON lines."""
+        return self.folder / "tp.jsonl"
+
+    @property
     def record(self) -> Path:
         """What has to be tidied up should the session be killed, as JSON."""
         return self.folder / "session.json"

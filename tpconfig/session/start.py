@@ -21,6 +21,7 @@ from tpconfig.session.executor import Emit
 from tpconfig.session.hosted import Here
 from tpconfig.session.identity import identify
 from tpconfig.session.lifecycle import Session
+from tpconfig.session.logged import logged
 from tpconfig.session.machine import Machine
 from tpconfig.session.wish import Wish
 
@@ -42,6 +43,7 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
         user, (method, problem) = await _both(api, wish, place)
         name, file = wish.session.name, wish.session.file
         who = identify(server=api.server, user=user, name=name, file=file)
+        emit = logged(emit, who.id)
         if problem is not None and wish.desired.method == "auto":
             emit(Remark(f"method: none, because {problem.reason} ({problem.cure})"))
             problem = None

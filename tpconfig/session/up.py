@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tpconfig import log
 from tpconfig.errors import ExitCode, TpError
 from tpconfig.model.desired import Desired
 from tpconfig.model.events import Remark, SessionEnded, SessionUp
@@ -48,18 +49,21 @@ async def up(wish: Wish, options: UpOptions, emit: Emit, is_up: Callable[[], Non
     """
     with catch_interrupts() as interrupts:
         async with open_session(wish, emit) as (session, desired):
-            socket = session.machine.here.state.socket
-            with only_one(socket.with_name("lock")) as first:
+            paths = session.machine.here.state
+            with only_one(paths.folder / "lock") as first:
                 if not first:
                     await _hand_over(session, options, emit)
                     is_up()
                     return 0
                 holding = Holding(session, options.exit_code_from, options.stay)
-                async with control.serve(socket, Answers(session, holding).answer):
-                    await _come_up(session, desired, options, interrupts)
-                    is_up()
-                    end = await _hold(holding, options, interrupts)
-                    await _finish(session, end, interrupts)
+                answers = control.serve(paths.socket, Answers(session, holding).answer)
+                with log.to_file(paths.own_log) as own_log:
+                    async with answers:
+                        await _come_up(session, desired, options, interrupts)
+                        is_up()
+                        await asyncio.to_thread(own_log.settle)
+                        end = await _hold(holding, options, interrupts)
+                        await _finish(session, end, interrupts)
     return end.code
 
 
