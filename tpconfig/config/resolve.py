@@ -90,13 +90,20 @@ def _destinations(rules: Sequence[Destination]) -> tuple[wish.Destination, ...]:
     return tuple(wish.Destination(rule.host, rule.network, rule.port) for rule in rules)
 
 
-def _image(loaded: Loaded, environ: Environ) -> wish.AgentImage:
-    """Choose the agent's image: the file's, else ``TP_IMAGE`` and ``TP_IMAGE_PYTHON``."""
-    image = loaded.file.cluster.image
+def default_image(environ: Environ) -> wish.AgentImage:
+    """Return the agent's image where no file names one: ``TP_IMAGE`` and ``TP_IMAGE_PYTHON``."""
     default = wish.AgentImage()
     return wish.AgentImage(
-        name=image.name or environ.get("TP_IMAGE") or default.name,
-        python=image.python or environ.get("TP_IMAGE_PYTHON") or default.python,
+        name=environ.get("TP_IMAGE") or default.name,
+        python=environ.get("TP_IMAGE_PYTHON") or default.python,
+    )
+
+
+def _image(loaded: Loaded, environ: Environ) -> wish.AgentImage:
+    image, default = loaded.file.cluster.image, default_image(environ)
+    return wish.AgentImage(
+        name=image.name or default.name,
+        python=image.python or default.python,
         pull_secrets=tuple(loaded.file.cluster.image_pull_secrets),
     )
 

@@ -44,4 +44,5 @@ def without_file(reload: Reload, environ: Mapping[str, str]) -> Wish:
     """Return the empty wish of a command that needs no file."""
     choice = ClusterChoice(reload.context, reload.kubeconfig, meant=reload.meant)
     name = Path(reload.folder).name
-    return Wish(SessionWish(name), Desired(), choice, reload.namespace, environ)
+    session = SessionWish(name, image=resolve.default_image(environ))
+    return Wish(session, Desired(), choice, reload.namespace, environ)
