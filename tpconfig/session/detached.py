@@ -8,15 +8,12 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from tpconfig.model.events import Event
-
-FLAG = "--_events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,43 +49,59 @@ class EventPipe:
                 self._file = None
 
 
-def launch(arguments: Sequence[str], log: str, emit: Callable[[Event], None]) -> Outcome:
-    """Start ``tp`` with ``arguments`` in a session of its own and follow it until it is up.
+def launch(session: Callable[[EventPipe], int], log: str, emit: Callable[[Event], None]) -> Outcome:
+    """Run ``session`` in a process of its own and follow it until it is up.
 
-    Ctrl-C here is handed on: the detached process undoes what it did.
+    Forked, not started anew: what is imported already need not be again. Ctrl-C here is handed on:
+    the detached process undoes what it did.
+
+    Args:
+        session: holds the session and returns its exit code; never returns here.
+        log: what the process writes to, instead of the terminal.
+        emit: is given its events.
     """
     ours, theirs = os.pipe()
-    with open(log, "ab", opener=_private) as output:
-        program = subprocess.Popen(
-            [sys.executable, "-m", "tpconfig", *arguments, FLAG, str(theirs)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(theirs,),
-            start_new_session=True,
-        )
-    os.close(theirs)
+    pids: list[int] = []
 
     def hand_on(number: int, _frame: Any) -> None:
-        program.send_signal(number)
+        for pid in pids:
+            os.kill(pid, number)
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return _follow(ours, program, emit)
+        pid = os.fork()
+        if pid == 0:
+            for number, action in before.items():
+                signal.signal(number, action)
+            os.close(ours)
+            _leave_the_terminal(log)
+            sys.exit(session(EventPipe(theirs)))
+        pids.append(pid)
+        os.close(theirs)
+        return _follow(ours, pid, emit)
     finally:
         for number, action in before.items():
             signal.signal(number, action)
 
 
-def _follow(
-    descriptor: int, program: subprocess.Popen[bytes], emit: Callable[[Event], None]
-) -> Outcome:
+def _leave_the_terminal(log: str) -> None:
+    """Have a session and files of one's own; what was printed so far is the terminal's."""
+    os.setsid()
+    with (
+        open(os.devnull, "rb") as nothing,
+        open(log, "ab", opener=_private) as output,
+    ):
+        for source, number in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(source.fileno(), number)
+
+
+def _follow(descriptor: int, pid: int, emit: Callable[[Event], None]) -> Outcome:
     with os.fdopen(descriptor, "rb") as pipe:
         while True:
             try:
                 message = pickle.load(pipe)  # our own process wrote it
             except EOFError:
-                code = program.wait()
+                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
                 return Outcome(code or 1, f"the detached process ended with exit code {code}")
             if isinstance(message, Outcome):
                 return message

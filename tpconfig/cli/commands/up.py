@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ from tpconfig.cli.wish import reload_of
 
 if TYPE_CHECKING:
     from tpconfig.model.events import Event
+    from tpconfig.session.detached import EventPipe
     from tpconfig.session.executor import Emit
 
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 @click.option(
     "--exit-code-from", metavar="NAME", help="End with this workload's process, and its exit code."
 )
-@click.option("--_events", "events", type=int, hidden=True)
 @common_options
 def command(
     names: tuple[str, ...],
@@ -37,7 +37,6 @@ def command(
     now: bool,
     keep: bool,
     exit_code_from: str | None,
-    events: int | None,
     common: Common,
 ) -> None:
     """Swap the file's workloads for local processes, and hold that until Ctrl-C.
@@ -50,12 +49,11 @@ def command(
     cluster; its end is the session's.
     """
     try:
-        if detach and events is None:
-            _detach(common)
-        else:
-            _here(_Asked(common, names, profiles, now, keep, exit_code_from), events)
+        asked = _Asked(common, names, profiles, now, keep, exit_code_from)
+        code = _detached(asked) if detach else _here(asked)
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
+    sys.exit(code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +68,41 @@ class _Asked:
     exit_code_from: str | None
 
 
-def _here(asked: _Asked, events: int | None) -> NoReturn:
-    """Come up in this process, and tell a waiting one how it goes where there is one."""
+def _here(asked: _Asked) -> int:
+    """Come up in this process, and hold."""
     from tpconfig.cli.render import EventView
-    from tpconfig.session import detached
 
     view = EventView(as_json=asked.common.json, verbose=asked.common.verbose)
-    if events is None:
-        sys.exit(_up(asked, view.show, lambda: None, attended=True))
-    pipe = detached.EventPipe(events)
+    return _up(asked, view.show, lambda: None, attended=True)
 
-    def emit(event: Event) -> None:
-        pipe.emit(event)
-        view.show(event)
 
-    try:
-        code = _up(asked, emit, lambda: pipe.finish(detached.Outcome(0)), attended=False)
-    except (Exception, KeyboardInterrupt) as error:
-        text, code = edge.explain(edge.flatten(error))
-        pipe.finish(detached.Outcome(code, text))
-    sys.exit(code)
+def _detached(asked: _Asked) -> int:
+    """Start the session in a process of its own, and wait until it is up."""
+    from tpconfig.cli.render import EventView
+    from tpconfig.local import state
+    from tpconfig.session import detached
+
+    folder = state.prepare(state.folder(os.environ))
+    view = EventView(as_json=asked.common.json, verbose=asked.common.verbose)
+
+    def session(pipe: EventPipe) -> int:
+        view = EventView(as_json=asked.common.json, verbose=asked.common.verbose)
+
+        def emit(event: Event) -> None:
+            pipe.emit(event)
+            view.show(event)
+
+        try:
+            code = _up(asked, emit, lambda: pipe.finish(detached.Outcome(0)), attended=False)
+        except (Exception, KeyboardInterrupt) as error:
+            text, code = edge.explain(edge.flatten(error))
+            pipe.finish(detached.Outcome(code, text))
+        return code
+
+    outcome = detached.launch(session, str(folder / "detached.log"), view.show)
+    if outcome.text:
+        print(outcome.text, file=sys.stderr)
+    return outcome.code
 
 
 def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool) -> int:
@@ -117,17 +130,3 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
         exit_code_from=asked.exit_code_from,
     )
     return edge.run(up(wish, options, emit, is_up))
-
-
-def _detach(common: Common) -> None:
-    """Start the session in a process of its own, and wait until it is up."""
-    from tpconfig.cli.render import EventView
-    from tpconfig.local import state
-    from tpconfig.session import detached
-
-    folder = state.prepare(state.folder(os.environ))
-    view = EventView(as_json=common.json, verbose=common.verbose)
-    outcome = detached.launch(sys.argv[1:], str(folder / "detached.log"), view.show)
-    if outcome.text:
-        print(outcome.text, file=sys.stderr)
-    sys.exit(outcome.code)
