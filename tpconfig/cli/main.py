@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Run a command in a workload's world: its environment, names and network.",
     "env": "Print the environment that a workload's Pod and the file give.",
     "status": "Show the running session.",
+    "rbac": "Print the Role that a session takes, or the janitors' account.",
 }
 
 
