@@ -27,6 +27,18 @@ ANNOTATION_HELD_BY: Final = f"{DOMAIN}/held-by"
 ANNOTATION_ENDED: Final = f"{DOMAIN}/ended"
 """On a Lease: ``{"by": …, "why": …}``, written before an end is carried out."""
 
+ANNOTATION_TOUCHED: Final = f"{DOMAIN}/touched"
+"""On a Lease, for the janitor: a JSON list of what the session may have changed (deployment/x)."""
+
+ANNOTATION_RECONNECT: Final = f"{DOMAIN}/reconnect"
+"""On a Lease: seconds without a renewal for which Lease and agents stay, the traffic given back."""
+
+ANNOTATION_JANITOR: Final = f"{DOMAIN}/janitor"
+"""On a Lease: the Pod of the janitor that has read it last, which so proves that it can."""
+
+ANNOTATION_GIVEN_BACK: Final = f"{DOMAIN}/given-back"
+"""On a Lease that ran out: written by the janitor before it gives the traffic back."""
+
 ANNOTATION_NAME: Final = f"{DOMAIN}/name"
 """On a Lease: the file's ``name:``."""
 
@@ -36,14 +48,20 @@ ANNOTATION_USER: Final = f"{DOMAIN}/user"
 ANNOTATION_FILE: Final = f"{DOMAIN}/file"
 """On a Lease: the path of the file, for people."""
 
+LABEL_JANITOR: Final = f"{DOMAIN}/janitor"
+"""On the Pods of a janitor: the session's id."""
+
 ANNOTATION_TEMPLATE: Final = f"{DOMAIN}/template"
-"""On an agent Pod: the hash of everything it was built from."""
+"""On an agent Pod or a janitor: the hash of everything it was built from."""
 
 ANNOTATION_TARGET: Final = f"{DOMAIN}/target"
 """On an agent Pod: the object whose template it was built from (``deployment/x``)."""
 
 ANNOTATION_WORKLOAD: Final = f"{DOMAIN}/workload"
 """On an agent Pod: the workload's name in the file."""
+
+JANITOR_ACCOUNT: Final = "tp-janitor"
+"""The service account that an administrator may prepare in a namespace for every janitor there."""
 
 FIELD_MANAGER: Final = "tp"
 
@@ -66,6 +84,9 @@ ENV_AGENT: Final = "TPCONFIG_AGENT"
 
 ENV_SECRET: Final = "TPCONFIG_SECRET"
 """The session's secret; removed from the environment that is handed over."""
+
+ENV_JANITOR: Final = "TPCONFIG_JANITOR"
+"""The janitor's settings, one JSON object."""
 
 RESOLVER_ADDRESS: Final = "198.18.0.53"
 """The nameserver in a workload's own ``resolv.conf``: RFC 2544 space, which no network routes."""

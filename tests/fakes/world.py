@@ -18,6 +18,7 @@ from tpconfig.model.observed import (
     AgentFacts,
     Claim,
     HostedFacts,
+    JanitorFacts,
     LeaseFacts,
     Observed,
     WorkloadFacts,
@@ -103,6 +104,7 @@ def lose_leases(world: Observed) -> Observed:
         world,
         leases=tuple(one for one in world.leases if one.session != world.session),
         agents=tuple(one for one in world.agents if one.session != world.session),
+        janitors=tuple(one for one in world.janitors if one.session != world.session),
     )
 
 
@@ -132,13 +134,33 @@ def _apply_there(world: Observed, action: ClusterAction) -> Observed:
     match action:
         case a.OpenSession(namespace=namespace):
             left = _leases_but(world, namespace, world.session)
-            return replace(world, leases=(*left, lease(namespace, world.session)))
+            before = [one for one in world.leases if one not in left]
+            made = lease(namespace, world.session)
+            if before:
+                made = replace(made, touched=before[0].touched)
+            return replace(world, leases=(*left, made))
+        case a.GuardTargets():
+            _demand(_has_lease(world, action.namespace), "nothing to name the targets on")
+            return _change_leases(
+                world,
+                lambda one: (
+                    replace(one, touched=action.targets)
+                    if one.namespace == action.namespace
+                    else one
+                ),
+            )
+        case a.StartJanitor(namespace=namespace, built_from=built):
+            _demand(_has_lease(world, namespace), "no Lease to own the janitor")
+            left = [one for one in world.janitors if one.namespace != namespace]
+            made = JanitorFacts(namespace, world.session, built)
+            return replace(world, janitors=(*left, made))
         case a.CloseSession(namespace=namespace, session=session):
             return _close_session(world, namespace, session)
         case a.ClaimTarget(target=target):
             _demand(_has_lease(world, target.namespace), "a claim before the Lease")
             facts = _facts(world, target)
             _demand(facts.claim is None, "somebody's journal would be lost")
+            _demand(not _unknown_to_a_janitor(world, target), "the janitor does not know of it")
             claim = Claim(world.session, "{}", facts.replicas, facts.ready_replicas)
             return _change(world, target, claim=claim)
         case a.CreateAgent():
@@ -175,6 +197,7 @@ def _close_session(world: Observed, namespace: str, session: str) -> Observed:
         world,
         leases=_leases_but(world, namespace, session),
         agents=tuple(one for one in world.agents if (one.namespace, one.session) != gone),
+        janitors=tuple(one for one in world.janitors if (one.namespace, one.session) != gone),
     )
 
 
@@ -314,6 +337,13 @@ def _has_lease(world: Observed, namespace: str) -> bool:
         and one.ended is None
         for one in world.leases
     )
+
+
+def _unknown_to_a_janitor(world: Observed, target: Target) -> bool:
+    here = (target.namespace, world.session)
+    guarded = any((one.namespace, one.session) == here for one in world.janitors)
+    named = [one.touched for one in world.leases if (one.namespace, one.session) == here]
+    return guarded and not any(target in touched for touched in named)
 
 
 def _leases_but(world: Observed, namespace: str, session: str) -> tuple[LeaseFacts, ...]:

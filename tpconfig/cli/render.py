@@ -171,6 +171,26 @@ def event_json(event: Event) -> dict[str, Any]:
             return {"event": kind, **_plain(event)}
 
 
+def yaml_documents(manifests: list[dict[str, Any]]) -> str:
+    """Write manifests of texts, lists and maps as YAML; every text is quoted, as JSON quotes it."""
+    return "\n---\n".join("\n".join(_yaml(one, "")) for one in manifests)
+
+
+def _yaml(value: dict[str, Any], indent: str) -> list[str]:
+    lines: list[str] = []
+    for key, one in value.items():
+        if isinstance(one, dict):
+            lines += [f"{indent}{key}:", *_yaml(one, indent + "  ")]
+        elif isinstance(one, list) and one and isinstance(one[0], dict):
+            lines.append(f"{indent}{key}:")
+            for item in one:
+                first, *rest = _yaml(item, indent + "  ")
+                lines += [f"{indent}- {first.lstrip()}", *rest]
+        else:
+            lines.append(f"{indent}{key}: {json.dumps(one)}")
+    return lines
+
+
 def write(text: str, stream: TextIO | None = None) -> None:
     """Write data to standard output, or a word to another stream."""
     print(text, file=stream or sys.stdout, flush=True)

@@ -7,6 +7,7 @@ user unknown, so the modules are imported from memory.
 
 from __future__ import annotations
 
+import ast
 import base64
 import functools
 import io
@@ -36,6 +37,8 @@ from tpconfig.agent.main import main
 sys.exit(main())
 """
 
+JANITOR_BOOTSTRAP = BOOTSTRAP.replace("tpconfig.agent.main", "tpconfig.janitor.main")
+
 _PARTS = ("agent", "mux")
 _FILES = ("__init__.py", "names.py")
 
@@ -46,15 +49,49 @@ def packed() -> str:
 
     The same sources give the same text, so that it can be compared and hashed.
     """
+    return _packed(_sources(resources.files("tpconfig")))
+
+
+@functools.cache
+def packed_janitor() -> str:
+    """Return the zip of ``tpconfig.janitor`` and of all that it imports of ours, as base64."""
     root = resources.files("tpconfig")
+    found: dict[str, bytes] = {}
+    left = [f"janitor/{entry.name}" for entry in root.joinpath("janitor").iterdir()]
+    while left:
+        name = left.pop()
+        if name.endswith(".py") and name not in found and root.joinpath(name).is_file():
+            found[name] = root.joinpath(name).read_bytes()
+            left += _imported(found[name])
+    return _packed(list(found.items()))
+
+
+def _imported(source: bytes) -> list[str]:
+    """Return the files of ours that a module's import statements may mean."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+        elif isinstance(node, ast.Import):
+            modules |= {one.name for one in node.names}
+    ours = [module.split(".") for module in modules if module.split(".")[0] == "tpconfig"]
+    inits = [
+        "/".join([*parts[1:index], "__init__.py"])
+        for parts in ours
+        for index in range(1, len(parts) + 1)
+    ]
+    return [*inits, *("/".join(parts[1:]) + ".py" for parts in ours if len(parts) > 1)]
+
+
+def _packed(sources: list[tuple[str, bytes]]) -> str:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in sorted(_sources(root)):
+        for name, content in sorted(sources):
             entry = zipfile.ZipInfo(f"tpconfig/{name}", date_time=(1980, 1, 1, 0, 0, 0))
             archive.writestr(entry, content)
     # Compressed as one: many small files of one author share their words.
     text = base64.b64encode(zlib.compress(out.getvalue(), 9)).decode()
-    assert len(text) < LIMIT_BYTES, f"the agent's code is {len(text)} bytes"
+    assert len(text) < LIMIT_BYTES, f"the code is {len(text)} bytes"
     return text
 
 

@@ -13,6 +13,7 @@ from tpconfig.cluster import (
     agentpod,
     endpoints,
     facts,
+    janitors,
     lease,
     manifests,
     patches,
@@ -56,7 +57,12 @@ class ClusterApplier:
                 self._lease_uids[namespace] = await lease.open_lease(
                     self.api, namespace, self.owner
                 )
-                await self.secret(namespace)
+                return ""
+            case a.GuardTargets(namespace=namespace):
+                await janitors.guard(self.api, self._common(namespace), action)
+                return ""
+            case a.StartJanitor(namespace=namespace):
+                await janitors.start(self.api, self._common(namespace), action, self.image)
                 return ""
             case a.ClaimTarget():
                 return await self._claim(action)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from tpconfig.model.observed import (
     AgentFacts,
     Claim,
     ContainerFacts,
+    JanitorFacts,
     LeaseFacts,
     Manifest,
     NamedPort,
@@ -106,7 +108,38 @@ def lease(manifest: Manifest, now: datetime) -> LeaseFacts:
         since=spec.get("acquireTime") or "",
         file=annotations.get(names.ANNOTATION_FILE, ""),
         ended=annotations.get(names.ANNOTATION_ENDED),
+        touched=_touched(metadata["namespace"], annotations),
+        reconnect_s=_seconds(annotations.get(names.ANNOTATION_RECONNECT)),
+        given_back=names.ANNOTATION_GIVEN_BACK in annotations,
+        janitor=annotations.get(names.ANNOTATION_JANITOR),
     )
+
+
+def janitor(deployment: Manifest) -> JanitorFacts:
+    """Read a janitor's Deployment."""
+    metadata = deployment["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return JanitorFacts(
+        namespace=metadata["namespace"],
+        session=metadata["labels"][names.LABEL_SESSION],
+        built_from=annotations.get(names.ANNOTATION_TEMPLATE, ""),
+    )
+
+
+def _touched(namespace: str, annotations: Mapping[str, str]) -> tuple[Target, ...]:
+    try:
+        found = json.loads(annotations.get(names.ANNOTATION_TOUCHED, "[]"))
+        words = [text.partition("/") for text in found]
+    except (ValueError, TypeError, AttributeError):
+        return ()
+    return tuple(Target(namespace, kind, name) for kind, _, name in words)
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
 
 
 def _container(container: Mapping[str, Any]) -> ContainerFacts:

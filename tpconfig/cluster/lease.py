@@ -30,6 +30,7 @@ class Owner:
     name: str
     file: str
     ttl_s: float
+    reconnect_s: float = 0.0
 
 
 async def open_lease(api: Api, namespace: str, owner: Owner) -> str:
@@ -40,6 +41,7 @@ async def open_lease(api: Api, namespace: str, owner: Owner) -> str:
         names.ANNOTATION_NAME: owner.name,
         names.ANNOTATION_USER: owner.user,
         names.ANNOTATION_FILE: owner.file,
+        names.ANNOTATION_RECONNECT: f"{owner.reconnect_s:g}",
     }
     body = manifests.lease(common, holder=owner.holder, ttl_s=owner.ttl_s, now=now, notes=notes)
     try:
@@ -51,8 +53,8 @@ async def open_lease(api: Api, namespace: str, owner: Owner) -> str:
     return str(created["metadata"]["uid"])
 
 
-async def renew(api: Api, namespace: str, session: str, ttl_s: float) -> bool:
-    """Renew the Lease; return False where it is gone."""
+async def renew(api: Api, namespace: str, session: str, ttl_s: float) -> Mapping[str, Any] | None:
+    """Renew the Lease and return it; None where it is gone."""
     patch = {
         "spec": {
             "renewTime": serverclock.to_micro_time(api.server_time()),
@@ -60,12 +62,22 @@ async def renew(api: Api, namespace: str, session: str, ttl_s: float) -> bool:
         }
     }
     try:
-        await api.patch(_path(namespace, session), patch)
+        return await api.patch(_path(namespace, session), patch)
     except ApiError as error:
         if error.status == 404:
-            return False
+            return None
         raise
-    return True
+
+
+def was_given_back(found: Mapping[str, Any]) -> bool:
+    """Tell whether the janitor has given the traffic of a session back."""
+    return names.ANNOTATION_GIVEN_BACK in (found["metadata"].get("annotations") or {})
+
+
+async def take_back(api: Api, namespace: str, session: str) -> None:
+    """Take the janitor's note off: the session lives and plans again."""
+    note = {names.ANNOTATION_GIVEN_BACK: None}
+    await api.patch(_path(namespace, session), {"metadata": {"annotations": note}})
 
 
 async def mark_ended(api: Api, namespace: str, session: str, *, by: str, why: str) -> None:
@@ -83,11 +95,7 @@ async def mark_ended(api: Api, namespace: str, session: str, *, by: str, why: st
 async def close_lease(api: Api, namespace: str, session: str) -> None:
     """Delete the session's Secret and Lease; what the Lease owns goes with it."""
     for kind in ("secret", "lease"):
-        try:
-            await api.delete(paths.path_of(kind, namespace, f"{names.PREFIX}-{session}"))
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        await _delete(api, kind, manifests.SessionObjects(session, namespace))
 
 
 async def ends(api: Api, namespace: str, session: str) -> AsyncIterator[Mapping[str, Any] | None]:
@@ -112,22 +120,30 @@ async def session_secret(api: Api, common: manifests.SessionObjects) -> str:
     except ApiError as error:
         if error.status != 409:
             raise
-        value = await _read_secret(api, common)
+        found = await api.get(paths.path_of("secret", common.namespace, common.name))
+        if found["metadata"].get("ownerReferences") == [common.owner()]:
+            value = base64.b64decode(found["data"]["secret"]).decode()
+        else:  # of an earlier Lease of this session: it is about to be collected
+            await _delete(api, "secret", common)
+            await api.create(path, manifests.secret(common, value))
     log.hide(value)
     return value
 
 
-async def _read_secret(api: Api, common: manifests.SessionObjects) -> str:
-
-    found = await api.get(paths.path_of("secret", common.namespace, common.name))
-    return base64.b64decode(found["data"]["secret"]).decode()
+async def _delete(api: Api, kind: str, common: manifests.SessionObjects) -> None:
+    try:
+        await api.delete(paths.path_of(kind, common.namespace, common.name))
+    except ApiError as error:
+        if error.status != 404:
+            raise
 
 
 async def _take_over(
     api: Api, common: manifests.SessionObjects, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Make a Lease that an earlier ``tp up`` of this very session left our own again."""
-    body["metadata"]["annotations"][names.ANNOTATION_ENDED] = None
+    for note in (names.ANNOTATION_ENDED, names.ANNOTATION_GIVEN_BACK, names.ANNOTATION_JANITOR):
+        body["metadata"]["annotations"][note] = None
     patch = {"metadata": body["metadata"], "spec": body["spec"]}
     return await api.patch(paths.path_of("lease", common.namespace, common.name), patch)
 

@@ -17,6 +17,7 @@ from tpconfig.cluster.api import Api
 from tpconfig.cluster.failures import ApiError
 from tpconfig.model.observed import (
     AgentFacts,
+    JanitorFacts,
     LeaseFacts,
     Missing,
     Observed,
@@ -62,6 +63,7 @@ async def observe(
         missing=tuple(missing),
         agents=tuple(agent for view in views.values() for agent in agents_of(view)),
         leases=tuple(lease for view in views.values() for lease in leases_of(api, view)),
+        janitors=tuple(one for view in views.values() for one in janitors_of(view)),
     )
 
 
@@ -95,6 +97,22 @@ async def _items(
 def agents_of(view: NamespaceView) -> list[AgentFacts]:
     """Return the agent Pods of every session in a namespace."""
     return [facts.agent(pod) for pod in view.pods if facts.role(pod) == "agent"]
+
+
+def janitors_of(view: NamespaceView) -> list[JanitorFacts]:
+    """Return the janitors in a namespace."""
+    return [facts.janitor(one) for one in view.deployments if facts.role(one) == "janitor"]
+
+
+async def prepared(api: Api, namespace: str) -> bool:
+    """Tell whether an administrator has prepared an account for janitors in a namespace."""
+    try:
+        await api.get(paths.path_of("serviceaccount", namespace, names.JANITOR_ACCOUNT))
+    except ApiError as error:
+        if error.status in (403, 404):
+            return False
+        raise
+    return True
 
 
 def leases_of(api: Api, view: NamespaceView) -> list[LeaseFacts]:

@@ -58,6 +58,7 @@ def resolve(loaded: Loaded, choice: Choice, *, environ: Environ, now: bool = Fal
         session=wish.SessionWish(
             name=file.name or loaded.folder.name,
             ttl_s=file.session.ttl_s,
+            reconnect_s=file.session.reconnect_s,
             file=str(loaded.paths[0]),
             image=_image(loaded, environ),
         ),
@@ -70,6 +71,7 @@ def resolve(loaded: Loaded, choice: Choice, *, environ: Environ, now: bool = Fal
                 pod=_destinations(outbound.pod),
             ),
             now=now,
+            janitor=file.session.janitor,
         ),
         context=file.cluster.context,
         namespace=file.cluster.namespace,

@@ -29,6 +29,31 @@ class OpenSession:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardTargets:
+    """Name on the Lease what the janitor has to give back, and allow it to; before any claim.
+
+    ``role``: with a Role of its own, limited to these objects; else an administrator has prepared
+    the account.
+    """
+
+    namespace: str
+    targets: tuple[Target, ...]
+    role: bool
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StartJanitor:
+    """Have a janitor for the session; ``required``: wait until it has read the Lease."""
+
+    namespace: str
+    account: str
+    built_from: str
+    required: bool
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimTarget:
     """Mark the target as ours, the way back in the same request."""
 
@@ -170,6 +195,8 @@ class CloseSession:
 
 Action = (
     OpenSession
+    | GuardTargets
+    | StartJanitor
     | ClaimTarget
     | CreateAgent
     | Connect
@@ -188,6 +215,8 @@ Action = (
 
 ClusterAction = (
     OpenSession
+    | GuardTargets
+    | StartJanitor
     | ClaimTarget
     | CreateAgent
     | StopOriginal

@@ -100,6 +100,7 @@ class SessionWish:
 
     name: str
     ttl_s: float = 60.0
+    reconnect_s: float = 300.0
     file: str = ""
     image: AgentImage = AgentImage()
 
@@ -108,10 +109,12 @@ class SessionWish:
 class Desired:
     """Everything that one ``tp up`` asks for.
 
-    ``now`` moves the traffic of workloads without ``run`` before anybody listens.
+    ``now`` moves the traffic of workloads without ``run`` before anybody listens. ``janitor`` is
+    ``auto``, ``required`` or ``off``.
     """
 
     workloads: tuple[Workload, ...] = ()
     method: str = "auto"
     outbound: Outbound = Outbound()
     now: bool = False
+    janitor: str = "off"

@@ -93,8 +93,21 @@ class AgentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class JanitorFacts:
+    """A session's janitor in a namespace."""
+
+    namespace: str
+    session: str
+    built_from: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseFacts:
-    """A session's Lease; ``age_s`` is the time since the last renewal, by the server's clock."""
+    """A session's Lease; ``age_s`` is the time since the last renewal, by the server's clock.
+
+    ``touched`` is what the janitor gives back; ``given_back`` says that it did, and that agents
+    stay for ``reconnect_s`` after the last renewal; ``janitor`` is the Pod that has read it last.
+    """
 
     namespace: str
     session: str
@@ -107,6 +120,10 @@ class LeaseFacts:
     since: str = ""
     file: str = ""
     ended: str | None = None
+    touched: tuple[Target, ...] = ()
+    reconnect_s: float = 0.0
+    given_back: bool = False
+    janitor: str | None = None
 
     @property
     def expired(self) -> bool:
@@ -190,6 +207,7 @@ class Observed:
     """One moment of cluster and machine, as far as a session needs to know them.
 
     ``workloads`` also holds what carries a session's label without being asked for any more.
+    ``accounts`` are the namespaces in which an administrator has prepared an account for janitors.
     """
 
     session: str
@@ -199,3 +217,5 @@ class Observed:
     leases: tuple[LeaseFacts, ...] = ()
     denied: tuple[Permission, ...] = ()
     machine: MachineFacts = MachineFacts()
+    janitors: tuple[JanitorFacts, ...] = ()
+    accounts: tuple[str, ...] = ()

@@ -59,12 +59,18 @@ def _comes_first(other: Action, action: Action) -> bool:
             return _comes_first_down(other, action)
         case a.OpenSession():
             return False
+        case a.GuardTargets(namespace=namespace):
+            return _opens(other, namespace)
+        case a.StartJanitor(namespace=namespace):
+            return _guards(other, namespace) or _opens(other, namespace)
         case a.ClaimTarget(target=target):
-            return _opens(other, target.namespace)
+            return _guards(other, target.namespace) or _opens(other, target.namespace)
         case a.CreateAgent(target=target):
             claims = isinstance(other, a.ClaimTarget) and other.target == target
             return claims or _opens(other, target.namespace)
         case a.StopOriginal(target=target):
+            if isinstance(other, a.StartJanitor):  # whoever dies from now on is missed
+                return other.namespace == target.namespace
             before = a.OpenTraffic | a.ClaimTarget | a.StartOriginal
             return isinstance(other, before) and other.target == target
         case a.Connect() | a.HandOver() | a.StartProcess() | a.OpenTraffic():
@@ -124,6 +130,11 @@ def _comes_first_down(other: Action, action: UndoAction) -> bool:
 def _opens(other: Action, namespace: str) -> bool:
     """The Lease owns what is created, and the secret of its links."""
     return isinstance(other, a.OpenSession) and other.namespace == namespace
+
+
+def _guards(other: Action, namespace: str) -> bool:
+    """What is changed without the janitor knowing stays changed."""
+    return isinstance(other, a.GuardTargets) and other.namespace == namespace
 
 
 def _leaves_agent(other: Action, workload: str) -> bool:

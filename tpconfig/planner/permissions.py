@@ -7,11 +7,16 @@ asked for each (SelfSubjectAccessReview).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from dataclasses import replace
+from typing import Final, assert_never
 
+from tpconfig import names
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
 from tpconfig.model.observed import Permission
+
+LEASES: Final = "coordination.k8s.io"
+RBAC: Final = "rbac.authorization.k8s.io"
 
 
 def observing(namespace: str) -> tuple[Permission, ...]:
@@ -39,6 +44,8 @@ def session_verbs(namespace: str) -> tuple[Permission, ...]:
             {
                 *observing(namespace),
                 *_lease(namespace),
+                *_guard(namespace, role=True),
+                *_janitor(namespace, account=""),
                 *_agent(namespace),
                 *_swap(namespace),
                 *_link(namespace),
@@ -52,6 +59,10 @@ def _needs(action: Action) -> tuple[Permission, ...]:
     match action:
         case a.OpenSession(namespace=namespace) | a.CloseSession(namespace=namespace):
             return _lease(namespace)
+        case a.GuardTargets(namespace=namespace, role=role):
+            return _guard(namespace, role=role)
+        case a.StartJanitor(namespace=namespace, account=account):
+            return _janitor(namespace, account=account)
         case a.ClaimTarget(target=t) | a.StopOriginal(target=t) | a.ReleaseTarget(target=t):
             return _swap(t.namespace)
         case a.StartOriginal(target=t):
@@ -80,6 +91,36 @@ def _lease(namespace: str) -> tuple[Permission, ...]:
     return (
         *_verbs(namespace, "coordination.k8s.io", "leases", *lease),
         *_verbs(namespace, "", "secrets", "create", "delete", "get"),
+    )
+
+
+def janitor(namespace: str, *, account: str = "") -> tuple[Permission, ...]:
+    """Return what a janitor takes; with an ``account`` that is there already, less."""
+    role = account != names.JANITOR_ACCOUNT
+    return (*_guard(namespace, role=role), *_janitor(namespace, account=account))
+
+
+def janitor_verbs(namespace: str) -> tuple[Permission, ...]:
+    """Return what a janitor does to the Lease and to whatever a session may have changed."""
+    changed = {one for one in _swap(namespace) if one.verb == "patch"}
+    leases = _verbs(namespace, LEASES, "leases", "get", "watch", "patch", "delete")
+    return tuple(sorted({*leases, *changed, *(replace(one, verb="get") for one in changed)}))
+
+
+def _guard(namespace: str, *, role: bool) -> tuple[Permission, ...]:
+    lease = _verbs(namespace, "coordination.k8s.io", "leases", "patch")
+    roles = _verbs(namespace, RBAC, "roles", "create", "patch")
+    return (*lease, *roles) if role else lease
+
+
+def _janitor(namespace: str, *, account: str) -> tuple[Permission, ...]:
+    deployment = _verbs(namespace, "apps", "deployments", "create", "patch")
+    if account == names.JANITOR_ACCOUNT:
+        return deployment
+    return (
+        *deployment,
+        *_verbs(namespace, "", "serviceaccounts", "create", "patch"),
+        *_verbs(namespace, RBAC, "rolebindings", "create", "patch"),
     )
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 def subject(action: Action) -> str:
     """Name what an action is about: an object of the cluster, or a workload of the file."""
     match action:
+        case a.GuardTargets(namespace=namespace, role=role):
+            return f"{'role and ' if role else ''}lease in {namespace}"
+        case a.StartJanitor(namespace=namespace):
+            return f"janitor in {namespace}"
         case a.OpenSession(namespace=namespace) | a.CloseSession(namespace=namespace):
             return f"lease in {namespace}"
         case (
@@ -42,8 +46,10 @@ def subject(action: Action) -> str:
 def verb(action: Action) -> str:
     """Say in a word what an action does."""
     match action:
-        case a.OpenSession():
+        case a.OpenSession() | a.StartJanitor():
             return "create"
+        case a.GuardTargets():
+            return "guard"
         case a.ClaimTarget():
             return "claim"
         case a.CreateAgent():
@@ -77,6 +83,8 @@ def verb(action: Action) -> str:
 def sign(action: Action) -> str:
     """Return ``+``, ``-`` or ``~``: created, removed, changed."""
     match action:
+        case a.StartJanitor():
+            return "+"
         case a.OpenSession() | a.CreateAgent() | a.Connect() | a.HandOver() | a.StartProcess():
             return "+"
         case a.DeleteAgent() | a.CloseSession() | a.StopProcess() | a.Disconnect():

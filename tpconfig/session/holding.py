@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from tpconfig import names
-from tpconfig.cluster import lease, paths
+from tpconfig.cluster import janitors, lease, manifests, paths
 from tpconfig.cluster.watch import watch
 from tpconfig.errors import ExitCode, TpError, UnreachableError
 from tpconfig.model.events import Remark
@@ -61,6 +61,7 @@ class Holding:
             for namespace in self.session.namespaces:
                 tasks.append(group.create_task(self._marks(namespace)))
                 tasks.append(group.create_task(self._agents(namespace)))
+                tasks.append(group.create_task(self._janitors(namespace)))
             try:
                 return await asyncio.shield(self.ended)
             finally:
@@ -86,18 +87,40 @@ class Holding:
             await asyncio.sleep(session.wish.ttl_s / 4)
             for namespace in session.namespaces:
                 try:
-                    there = await lease.renew(
-                        session.api, namespace, session.identity.id, session.wish.ttl_s
-                    )
+                    await self._renew_one(namespace)
                 except UnreachableError as error:
                     session.emit(Remark(f"the lease could not be renewed: {error.message}"))
-                    continue
                 except TpError as error:
                     session.emit(Remark(f"the lease was not renewed: {error.message}"))
-                    continue
-                if not there and not self.ended.done():
-                    session.emit(Remark(f"the lease in {namespace} had vanished: written again"))
-                    await self.converge()
+
+    async def _renew_one(self, namespace: str) -> None:
+        """Renew a lease, and plan again where the cluster did not hear of us for too long."""
+        session, api, who = self.session, self.session.api, self.session.identity.id
+        found = await lease.renew(api, namespace, who, session.wish.ttl_s)
+        if self.ended.done():
+            return
+        if found is None:
+            session.emit(Remark(f"the lease in {namespace} had vanished: written again"))
+            await self.converge()
+        elif lease.was_given_back(found):
+            text = f"not heard of for {session.wish.ttl_s:g} s, so the originals of {namespace} "
+            session.emit(Remark(f"{text}had been given back: taking them over again"))
+            await lease.take_back(api, namespace, who)
+            await self.converge()
+
+    async def _janitors(self, namespace: str) -> None:
+        """Say once where the janitor that was started cannot do its work."""
+        session = self.session
+        if session.desired.janitor != "auto":  # required: waited for before the original stops
+            return
+        common = manifests.SessionObjects(session.identity.id, namespace)
+        if not await janitors.started(session.api, common):
+            return
+        try:
+            await janitors.wait_for_report(session.api, common)
+        except TpError as error:
+            text = "the session goes on as with `janitor: off`"
+            session.emit(Remark(f"{error.message}: {text} ({error.hint})"))
 
     async def _marks(self, namespace: str) -> None:
         """Stop where somebody wrote the session's end on its lease."""

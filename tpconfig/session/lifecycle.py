@@ -19,7 +19,7 @@ from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.model.actions import Action, ClusterAction
 from tpconfig.model.desired import Desired, SessionWish
 from tpconfig.model.events import Planned
-from tpconfig.model.observed import MachineFacts, Observed
+from tpconfig.model.observed import MachineFacts, Observed, Permission
 from tpconfig.model.plan import Plan
 from tpconfig.planner.diff import diff
 from tpconfig.session import heal, verdicts, view
@@ -47,12 +47,14 @@ class Session:
     desired: Desired = field(default_factory=Desired)
     touched: set[str] = field(default_factory=set)
     _converging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _allowed: tuple[tuple[Permission, ...], tuple[str, ...]] = ((), ())
 
     @property
     def owner(self) -> Owner:
         """What the session's Leases say about it."""
         who = self.identity
-        return Owner(who.id, who.user, who.holder, who.name, who.file, self.wish.ttl_s)
+        times = (self.wish.ttl_s, self.wish.reconnect_s)
+        return Owner(who.id, who.user, who.holder, who.name, who.file, *times)
 
     @property
     def namespaces(self) -> list[str]:
@@ -72,9 +74,19 @@ class Session:
             self.api, wanted, session=self.identity.id, namespaces=where, machine=here, ask=ask
         )
         if await heal.heal(self.api, world, self.emit):
-            world = await view.observe(
-                self.api, wanted, session=self.identity.id, namespaces=where, machine=here, ask=ask
+            again = await view.observe(
+                self.api,
+                wanted,
+                session=self.identity.id,
+                namespaces=where,
+                machine=here,
+                ask=False,
             )
+            world = replace(again, denied=world.denied, accounts=world.accounts)
+        if ask:
+            self._allowed = (world.denied, world.accounts)
+        elif desired.workloads:  # the way back is tried, whatever is allowed
+            world = replace(world, denied=self._allowed[0], accounts=self._allowed[1])
         return world, diff(wanted, world, self.wish.image)
 
     async def converge(self, desired: Desired, *, announce: bool = True) -> Plan:

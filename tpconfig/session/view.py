@@ -13,6 +13,9 @@ from tpconfig.model.desired import Desired
 from tpconfig.model.observed import MachineFacts, Observed
 from tpconfig.planner import permissions
 
+ROLES = ("roles", "rolebindings", "serviceaccounts")
+"""Whoever may not create these may still use what an administrator has prepared."""
+
 Machine = Callable[[], Coroutine[Any, Any, MachineFacts]]
 
 
@@ -42,4 +45,7 @@ async def observe(
             denied = group.create_task(cluster.denied(api, wanted))
     except* Exception as errors:
         raise errors.exceptions[0] from None
-    return replace(world.result(), machine=here.result(), denied=denied.result())
+    refused = denied.result()
+    asked = sorted({one.namespace for one in refused if one.resource in ROLES})
+    accounts = tuple([one for one in asked if await cluster.prepared(api, one)])
+    return replace(world.result(), machine=here.result(), denied=refused, accounts=accounts)

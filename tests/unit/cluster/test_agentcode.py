@@ -92,3 +92,24 @@ def test_the_bootstrap_ends_with_the_agents_exit_code() -> None:
     done = subprocess.run(command, cwd="/", env={}, capture_output=True, text=True, check=False)
     assert done.returncode not in (0, None)
     assert "TPCONFIG_AGENT" in done.stdout + done.stderr
+
+
+def test_the_janitor_runs_from_its_arguments_alone(tmp_path: Path) -> None:
+    """Isolated, from memory: all that it imports is in the zip, or the standard library's."""
+    environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
+    command = [sys.executable, "-I", "-S", "-c", agentcode.JANITOR_BOOTSTRAP]
+    done = subprocess.run(
+        [*command, agentcode.packed_janitor()],
+        env={**environ, "TPCONFIG_JANITOR": "{}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "the settings are not readable: KeyError('namespace')" in done.stdout
+
+
+def test_the_janitors_code_is_small() -> None:
+    """It carries what it imports, and no more of us."""
+    assert len(agentcode.packed_janitor()) < 30 * 1024

@@ -42,7 +42,7 @@ FOLDER = Path(__file__).parents[2] / "cases" / "planner"
 SESSIONS = {"ours": "0000aaaa", "theirs": "0000bbbb"}
 OURS = SESSIONS["ours"]
 KEYS = {"fact", "cluster", "given", "wish", "now", "plan", "notices", "blocked"}
-KEYS |= {"leases", "agents", "denied", "machine", "missing"}
+KEYS |= {"leases", "agents", "denied", "machine", "missing", "janitor", "accounts"}
 
 Given = Mapping[str, Any]
 
@@ -62,7 +62,7 @@ class Case:
     @property
     def wish(self) -> Desired:
         """What is asked for."""
-        return desired(self.given.get("wish") or {}, now=self.given.get("now", False))
+        return _wish(self.given.get("wish") or {}, self.given)
 
     def world(self) -> Observed:
         """What is there when the plan is made."""
@@ -98,9 +98,13 @@ def read(path: Path) -> Iterator[Case]:
 # --- the wish
 
 
-def desired(workloads: Given, *, now: bool = False) -> Desired:
-    """Read workloads by name."""
-    return Desired(tuple(_wished(name, one or {}) for name, one in workloads.items()), now=now)
+def _wish(workloads: Given, options: Given) -> Desired:
+    """Read workloads by name, and what is asked for besides."""
+    return Desired(
+        tuple(_wished(name, one or {}) for name, one in workloads.items()),
+        now=options.get("now", False),
+        janitor=options.get("janitor", "off"),
+    )
 
 
 def _wished(name: str, given: Given) -> Workload:
@@ -153,6 +157,7 @@ def observed(given: Given) -> Observed:
         missing=tuple(_missing(target(name), one) for name, one in lacking.items()),
         agents=tuple(map(_agent, given.get("agents", ()))),
         leases=tuple(map(_lease, given.get("leases", ()))),
+        accounts=tuple(given.get("accounts", ())),
         machine=MachineFacts(
             method=machine.get("method", "namespace"),
             method_problem=tuple(machine["problem"]) if "problem" in machine else None,
@@ -273,7 +278,7 @@ def _happen(world: Observed, what: str, about: Any, options: Given) -> Observed:
 
 
 def _carry_out(world: Observed, workloads: Given, options: Given) -> Observed:
-    found = diff(desired(workloads, now=options.get("now", False)), world)
+    found = diff(_wish(workloads, options), world)
     assert not found.blockers, found.blockers
     return worlds.apply_all(world, found.actions[: options.get("first")])
 
@@ -302,6 +307,11 @@ def _short(action: Action) -> str:
     match action:
         case a.OpenSession(namespace=namespace) | a.CloseSession(namespace=namespace):
             return f"{kind} {namespace}"
+        case a.GuardTargets(namespace=namespace, targets=targets, role=role):
+            how = "by a Role" if role else "by an account that is there"
+            return f"{kind} {namespace}: {', '.join(map(_name, targets))} {how}"
+        case a.StartJanitor(namespace=namespace, required=required):
+            return f"{kind} {namespace}{' and wait' if required else ''}"
         case a.ClaimTarget(target=where, replicas=replicas):
             return f"{kind} {_name(where)} of {replicas}"
         case a.CreateAgent(pod=pod, container=container, target=where, low_ports=low):

@@ -91,7 +91,8 @@ def wishes(draw: st.DrawFn, targets: tuple[Target, ...] = TARGETS) -> Desired:
     for name, target in zip(chosen, given, strict=False):
         before = tuple(one.name for one in workloads)
         workloads.append(draw(_workloads(name, target, before)))
-    return Desired(tuple(workloads), now=draw(st.booleans()))
+    janitor = draw(st.sampled_from(["off", "auto", "required"]))
+    return Desired(tuple(workloads), now=draw(st.booleans()), janitor=janitor)
 
 
 @st.composite

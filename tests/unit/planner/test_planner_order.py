@@ -20,6 +20,8 @@ def all_actions(name: str, namespace: str) -> dict[str, Action]:
     target, claim = Target(namespace, "deployment", name), Claim("s", "{}", 2)
     found: list[Action] = [
         a.OpenSession(namespace, WHY),
+        a.GuardTargets(namespace, (target,), role=True, reason=WHY),
+        a.StartJanitor(namespace, "tp", "f", required=False, reason=WHY),
         a.ClaimTarget(target, name, 2, WHY),
         a.CreateAgent(target, name, "main", f"tp-{name}", "f", low_ports=False, reason=WHY),
         a.Connect(namespace, name, f"tp-{name}", "main", (), WHY),
@@ -40,13 +42,15 @@ def all_actions(name: str, namespace: str) -> dict[str, Action]:
 
 WAITS_FOR = {
     "OpenSession": "",
-    "ClaimTarget": "OpenSession",
+    "GuardTargets": "OpenSession",
+    "StartJanitor": "OpenSession GuardTargets",
+    "ClaimTarget": "OpenSession GuardTargets",
     "CreateAgent": "OpenSession ClaimTarget",
     "Connect": "OpenSession CreateAgent CloseTraffic",
     "HandOver": "Connect StopProcess",
     "StartProcess": "Connect HandOver StopProcess",
     "OpenTraffic": "Connect HandOver StartProcess",
-    "StopOriginal": "ClaimTarget OpenTraffic StartOriginal",
+    "StopOriginal": "StartJanitor ClaimTarget OpenTraffic StartOriginal",
     "StartOriginal": "",
     "CloseTraffic": "StartOriginal",
     "StopProcess": "CloseTraffic",
@@ -56,7 +60,10 @@ WAITS_FOR = {
     "CloseSession": "Disconnect DeleteAgent ReleaseTarget",
 }
 OF_A_NEIGHBOUR = {
-    "ClaimTarget": "OpenSession",
+    "GuardTargets": "OpenSession",
+    "StartJanitor": "OpenSession GuardTargets",
+    "ClaimTarget": "OpenSession GuardTargets",
+    "StopOriginal": "StartJanitor",
     "CreateAgent": "OpenSession",
     "Connect": "OpenSession",
     "CloseTraffic": "StartOriginal",
@@ -137,7 +144,7 @@ def test_a_plan_that_is_given_backwards_is_sorted() -> None:
         action
         for number in range(20)
         for kind, action in all_actions(f"w{number}", "shop").items()
-        if kind in list(WAITS_FOR)[:8]
+        if kind in list(WAITS_FOR)[:10]
     ]
     found = order.sort(up[::-1])
     assert len(found) == len(up)

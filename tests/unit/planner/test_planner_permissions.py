@@ -22,9 +22,20 @@ AGENT = {f"{verb} pods" for verb in ("create", "delete", "get", "list", "watch")
 LINK = {"create pods/portforward", "get pods/portforward"}
 LOOKING = {"get deployments", "list deployments", "list services", "list pods", "list leases"}
 
+ROLE = {"patch leases", "create roles", "patch roles"}
+PUT = {"create deployments", "patch deployments"}
+ACCOUNT = {
+    f"{verb} {one}" for verb in ("create", "patch") for one in ("serviceaccounts", "rolebindings")
+}
+PREPARED = "tp-janitor"
+
 VERBS: list[tuple[Action, set[str]]] = [
     (a.OpenSession("shop", WHY), LEASE),
     (a.CloseSession("shop", "s", WHY), LEASE),
+    (a.GuardTargets("shop", (WEB,), role=True, reason=WHY), ROLE),
+    (a.GuardTargets("shop", (WEB,), role=False, reason=WHY), {"patch leases"}),
+    (a.StartJanitor("shop", "own", "f", required=False, reason=WHY), PUT | ACCOUNT),
+    (a.StartJanitor("shop", PREPARED, "f", required=False, reason=WHY), PUT),
     (a.ClaimTarget(WEB, "web", 2, WHY), SWAP),
     (a.StopOriginal(WEB, 2, WHY), SWAP),
     (a.ReleaseTarget(WEB, CLAIM, WHY), SWAP),

@@ -20,6 +20,14 @@ CLAIM = Claim("ab", "{}", 2)
 
 LINES: list[tuple[Action, str]] = [
     (a.OpenSession("shop", WHY), "+ create       lease in shop: because"),
+    (
+        a.GuardTargets("shop", (WEB,), role=True, reason=WHY),
+        "~ guard        role and lease in shop: because",
+    ),
+    (
+        a.StartJanitor("shop", "tp", "f", required=False, reason=WHY),
+        "+ create       janitor in shop: because",
+    ),
     (a.ClaimTarget(WEB, "front", 2, WHY), "~ claim        deployment/web: because"),
     (
         a.CreateAgent(WEB, "front", "main", "tp-0", "f", low_ports=False, reason=WHY),

@@ -1,0 +1,179 @@
+"""The laptop is gone, and nobody does anything: the cluster heals by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import objects
+from tests.e2e.place import Place, eventually
+from tests.e2e.test_people import as_account
+
+RUN = {"command": "sleep 600"}
+TTL_S = 10
+AT_MOST_S = TTL_S + 5
+
+
+@pytest.fixture
+def shop(place: Place) -> Place:
+    """A Deployment of two behind a Service, and a file with the shortest ttl."""
+    place.apply(objects.deployment("web", replicas=2), objects.service("web"))
+    write(place)
+    return place
+
+
+def write(place: Place, **session: str) -> None:
+    """Write the file."""
+    times = {"ttl": f"{TTL_S}s", **session}
+    place.write({"web": {"target": "deployment/web", "expose": [], "run": RUN}}, session=times)
+
+
+def up(place: Place) -> subprocess.Popen[bytes]:
+    """Bring it up in the background, and wait until the janitor has read the Lease."""
+    program = place.start("up")
+    eventually(lambda: "up after" in place.log(), "not up", timeout_s=60)
+    eventually(lambda: "tpconfig.dev/janitor" in notes(place), "no janitor", timeout_s=30)
+    return program
+
+
+def notes(place: Place) -> dict[str, str]:
+    """Return the annotations of the session's Lease."""
+    leases = place.get_list("leases")
+    return leases[0]["metadata"].get("annotations", {}) if leases else {}
+
+
+def kill(program: subprocess.Popen[bytes]) -> float:
+    """Kill everything of it at once; return when."""
+    os.killpg(program.pid, signal.SIGKILL)
+    program.wait()
+    return time.monotonic()
+
+
+def replicas(place: Place) -> int:
+    return int(place.get("deployment", "web")["spec"]["replicas"])
+
+
+def ready(place: Place) -> Callable[[], bool]:
+    """Tell whether both originals are asked to run."""
+    return lambda: replicas(place) == 2
+
+
+def test_the_cluster_heals_without_anybody(
+    shop: Place, record_property: Callable[[str, object], None]
+) -> None:
+    """SIGKILL of everything: traffic back within ttl + 5 s, then nothing of ours is left."""
+    write(shop, reconnect="10s")
+    before = shop.exact("web")
+    gone_s = kill(up(shop))
+    assert replicas(shop) == 0
+    eventually(ready(shop), "not given back", timeout_s=AT_MOST_S)
+    record_property("given_back_s", round(time.monotonic() - gone_s, 1))
+    eventually(lambda: shop.exact("web") == before, "the journal is left", timeout_s=AT_MOST_S)
+    shop.nothing_left()
+    assert shop.exact("web") == before
+
+
+def test_a_janitor_that_was_restarted_heals_as_well(shop: Place) -> None:
+    """Its successor counts anew, and gets there."""
+    before = shop.exact("web")
+    program = up(shop)
+    kill(program)
+    shop.kubectl("delete", "pod", "-l", "tpconfig.dev/janitor", "--grace-period=0", "--force")
+    eventually(ready(shop), "not given back", timeout_s=AT_MOST_S + 10)
+    eventually(
+        lambda: shop.exact("web")["spec"] == before["spec"], "not restored", timeout_s=AT_MOST_S
+    )
+
+
+def test_a_session_that_comes_back_in_time_is_left_alone(shop: Place) -> None:
+    """Silent for most of its ttl, and then again: nothing was touched."""
+    program = up(shop)
+    os.killpg(program.pid, signal.SIGSTOP)
+    time.sleep(TTL_S * 0.6)
+    os.killpg(program.pid, signal.SIGCONT)
+    time.sleep(TTL_S * 0.6)
+    assert replicas(shop) == 0
+    assert "tpconfig.dev/given-back" not in notes(shop)
+
+
+def test_a_session_that_comes_back_late_plans_again(shop: Place) -> None:
+    """Silent for longer, it says what happened, and takes over the agent that waited for it."""
+    program = up(shop)
+    agent = shop.get_list("pods")[0]["metadata"]["name"]
+    os.killpg(program.pid, signal.SIGSTOP)
+    eventually(ready(shop), "not given back", timeout_s=AT_MOST_S + 5)
+    os.killpg(program.pid, signal.SIGCONT)
+    eventually(lambda: replicas(shop) == 0, "not taken over again", timeout_s=20)
+    assert "taking them over again" in shop.log()
+    assert shop.get_list("pods")[0]["metadata"]["name"] == agent
+    program.send_signal(signal.SIGINT)
+    assert program.wait(timeout=60) == 0, shop.log()
+    shop.nothing_left()
+
+
+def test_in_a_restricted_namespace_the_janitor_runs(shop: Place) -> None:
+    """It needs no privilege at all."""
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    shop.kubectl("label", "namespace", shop.namespace, label)
+    shop.kubectl("delete", "deployment", "web")
+    web = objects.deployment("web", replicas=0)
+    spec = web["spec"]["template"]["spec"]
+    seccomp = {"type": "RuntimeDefault"}
+    spec["securityContext"] = {"runAsNonRoot": True, "runAsUser": 7, "seccompProfile": seccomp}
+    spec["containers"][0]["securityContext"] = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    shop.apply(web)
+    write(shop, janitor="required")
+    shop.ok("up", "-d")
+    assert "tpconfig.dev/janitor" in notes(shop)
+
+
+def test_stock_edit_goes_on_without_and_says_so(shop: Place, tmp_path: Path) -> None:
+    """``auto``: the plan tells; ``required``: exit 6 and nothing changed."""
+    editor = as_account(shop, None, tmp_path / "edit")
+    done = shop.tp("plan", "--kubeconfig", editor)
+    assert done.returncode == 0, done.stderr
+    assert "note: no janitor in namespace" in done.stdout + done.stderr
+    write(shop, janitor="required")
+    done = shop.tp("up", "--kubeconfig", editor)
+    assert done.returncode == 6, done.stderr
+    assert "tp rbac --janitor" in done.stderr
+    assert not shop.get_list("leases")
+
+
+def test_an_administrator_prepares_the_namespace_once(shop: Place, tmp_path: Path) -> None:
+    """With ``tp rbac --janitor`` applied, stock ``edit`` has a janitor that heals."""
+    roles = shop.ok("rbac", "--janitor", "-n", shop.namespace)
+    shop.kubectl("apply", "-f", "-", given=roles)
+    write(shop, janitor="required", reconnect="10s")
+    before = shop.exact("web")
+    environment = shop.kubeconfig
+    shop.kubeconfig = as_account(shop, None, tmp_path / "edit")
+    try:
+        program = up(shop)
+    finally:
+        shop.kubeconfig = environment
+    kill(program)
+    eventually(ready(shop), "not given back", timeout_s=AT_MOST_S)
+    eventually(lambda: shop.exact("web") == before, "the journal is left", timeout_s=AT_MOST_S)
+
+
+def test_the_printed_role_is_enough(shop: Place, tmp_path: Path) -> None:
+    """A user with just that Role swaps, has a janitor of its own, and restores."""
+    roles = json.loads(shop.ok("rbac", "--json"))["items"]
+    mine = ("--kubeconfig", as_account(shop, roles[0]["rules"], tmp_path / "exact"))
+    before = shop.exact("web")
+    write(shop, janitor="required")
+    shop.ok("up", "-d", *mine)
+    shop.ok("down", *mine)
+    assert shop.exact("web") == before
+    shop.nothing_left()
