@@ -6,19 +6,28 @@ asked for each (SelfSubjectAccessReview).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Iterable, Sequence
+from typing import Final, assert_never
 
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
 from tpconfig.model.observed import Permission
+from tpconfig.model.target import Target
+
+_DEFAULT: Final = ("deployment",)
+_RESOURCES: Final = {
+    "deployment": ("apps", "deployments"),
+    "replicaset": ("apps", "replicasets"),
+    "statefulset": ("apps", "statefulsets"),
+    "daemonset": ("apps", "daemonsets"),
+    "cronjob": ("batch", "cronjobs"),
+}
 
 
-def observing(namespace: str) -> tuple[Permission, ...]:
-    """Return what looking at a namespace takes."""
+def observing(namespace: str, kinds: Iterable[str] = ("deployment",)) -> tuple[Permission, ...]:
+    """Return what looking at a namespace takes, with workloads of these kinds in it."""
     return (
-        Permission(namespace, "apps", "deployments", "get"),
-        Permission(namespace, "apps", "deployments", "list"),
+        *(one for kind in kinds for one in _workload(namespace, kind, "get", "list")),
         Permission(namespace, "", "services", "list"),
         Permission(namespace, "", "pods", "list"),
         Permission(namespace, "coordination.k8s.io", "leases", "list"),
@@ -28,19 +37,32 @@ def observing(namespace: str) -> tuple[Permission, ...]:
 def needed(actions: Sequence[Action]) -> tuple[Permission, ...]:
     """Return every verb that a plan takes, the looking included, sorted, each once."""
     verbs = {permission for act in actions for permission in _needs(act)}
-    looking = {verb for one in verbs for verb in observing(one.namespace)}
+    kinds: dict[str, set[str]] = {one.namespace: set() for one in verbs}
+    for act in actions:
+        match act:
+            case (
+                a.ClaimTarget(target=target)
+                | a.CreateAgent(target=target)
+                | a.StopOriginal(target=target)
+                | a.StartOriginal(target=target)
+                | a.OpenTraffic(target=target)
+                | a.ReleaseTarget(target=target)
+            ):
+                kinds[target.namespace].add(target.kind)
+    looking = {verb for where, found in kinds.items() for verb in observing(where, found)}
     return tuple(sorted(verbs | looking))
 
 
-def session_verbs(namespace: str) -> tuple[Permission, ...]:
-    """Return everything that a whole session in a namespace may ever need."""
+def session_verbs(namespace: str, kinds: Iterable[str] = ("deployment",)) -> tuple[Permission, ...]:
+    """Return everything that a whole session in a namespace may ever need, by kind of workload."""
+    known = sorted({kind for kind in kinds if kind in _RESOURCES}) or list(_DEFAULT)
     return tuple(
         sorted(
             {
-                *observing(namespace),
+                *observing(namespace, known),
                 *_lease(namespace),
                 *_agent(namespace),
-                *_swap(namespace),
+                *(verb for kind in known for verb in _swap(Target(namespace, kind, ""))),
                 *_link(namespace),
                 *_traffic(namespace),
             }
@@ -53,9 +75,9 @@ def _needs(action: Action) -> tuple[Permission, ...]:
         case a.OpenSession(namespace=namespace) | a.CloseSession(namespace=namespace):
             return _lease(namespace)
         case a.ClaimTarget(target=t) | a.StopOriginal(target=t) | a.ReleaseTarget(target=t):
-            return _swap(t.namespace)
+            return _swap(t)
         case a.StartOriginal(target=t):
-            return (*_swap(t.namespace), *_traffic(t.namespace))
+            return (*_swap(t), *_traffic(t.namespace))
         case a.CreateAgent(target=t):
             return _agent(t.namespace)
         case a.DeleteAgent(namespace=namespace):
@@ -87,8 +109,13 @@ def _agent(namespace: str) -> tuple[Permission, ...]:
     return _verbs(namespace, "", "pods", "create", "delete", "get", "list", "watch")
 
 
-def _swap(namespace: str) -> tuple[Permission, ...]:
-    return _verbs(namespace, "apps", "deployments", "get", "list", "patch", "watch")
+def _swap(target: Target) -> tuple[Permission, ...]:
+    return _workload(target.namespace, target.kind, "get", "list", "patch", "watch")
+
+
+def _workload(namespace: str, kind: str, *verbs: str) -> tuple[Permission, ...]:
+    group, resource = _RESOURCES[kind]
+    return _verbs(namespace, group, resource, *verbs)
 
 
 def _link(namespace: str) -> tuple[Permission, ...]:
