@@ -12,6 +12,9 @@ DOMAIN: Final = "tpconfig.dev"
 LABEL_SESSION: Final = f"{DOMAIN}/session"
 """On everything that a session changed or created: the session's id."""
 
+LABEL_STOPPED: Final = f"{DOMAIN}/stopped-by"
+"""In a stopped DaemonSet's node selector: a label that no node has."""
+
 LABEL_ROLE: Final = f"{DOMAIN}/role"
 """On what a session created: ``lease``, ``secret``, ``agent``, ``janitor``."""
 

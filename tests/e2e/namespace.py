@@ -17,6 +17,8 @@ from tests.e2e.load import Load
 
 VOLATILE = ("resourceVersion", "generation", "managedFields")
 OURS = "tpconfig.dev/session"
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 @dataclass
@@ -44,13 +46,13 @@ class Namespace:
         return done.stdout
 
     def apply(self, *manifests: Mapping[str, Any], wait: bool = True) -> None:
-        """Create objects and wait until the Deployments among them are available."""
+        """Create objects and wait until the workloads among them are available."""
         given = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
         self.kubectl("apply", "-f", "-", given=given)
         for one in manifests:
-            if wait and one["kind"] == "Deployment":
-                name = one["metadata"]["name"]
-                self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+            if wait and one["kind"] in ROLLED_OUT:
+                name = f"{one['kind'].lower()}/{one['metadata']['name']}"
+                self.kubectl("rollout", "status", name, "--timeout=120s")
 
     def delete(self) -> None:
         """Delete the namespace; nobody waits for it."""
@@ -73,9 +75,9 @@ class Namespace:
         pods = self.get_list("pods")
         return [one for one in pods if "deletionTimestamp" not in one["metadata"]]
 
-    def exact(self, name: str) -> dict[str, Any]:
-        """Return a Deployment without what *exactly as before* exempts."""
-        return without_volatile(self.get("deployment", name))
+    def exact(self, name: str, kind: str = "deployment") -> dict[str, Any]:
+        """Return a workload without what *exactly as before* exempts."""
+        return without_volatile(self.get(kind, name))
 
     def contents(self) -> dict[str, Any]:
         """Return every object here that is not ours, but for what Kubernetes says about it."""
@@ -130,6 +132,9 @@ class Namespace:
 def without_volatile(found: dict[str, Any]) -> dict[str, Any]:
     """Return an object without what *exactly as before* exempts."""
     metadata = {key: one for key, one in found["metadata"].items() if key not in VOLATILE}
+    if TEMPLATE_GENERATION in metadata.get("annotations", {}):
+        notes = metadata["annotations"].items()
+        metadata["annotations"] = {k: v for k, v in notes if k != TEMPLATE_GENERATION}
     return {**{key: one for key, one in found.items() if key != "status"}, "metadata": metadata}
 
 

@@ -161,17 +161,29 @@ def _apply_there(world: Observed, action: ClusterAction) -> Observed:
             facts = _facts(world, target)
             _demand(facts.claim is None, "somebody's journal would be lost")
             _demand(not _unknown_to_a_janitor(world, target), "the janitor does not know of it")
-            claim = Claim(world.session, "{}", facts.replicas, facts.ready_replicas)
+            claim = Claim(
+                world.session,
+                "{}",
+                facts.replicas,
+                facts.ready_replicas,
+                recreate=action.recreate,
+                deletes_claims=facts.deletes_claims,
+            )
             return _change(world, target, claim=claim)
         case a.CreateAgent():
             return replace(world, agents=(*world.agents, _agent(world, action)))
-        case a.StopOriginal(target=target):
+        case a.StopOriginal(target=target, first=first):
             _our_claim(world, target)
-            _demand(_served_here(world, target), "the original stops before anybody serves here")
+            _demand(
+                first or _served_here(world, target),
+                "the original stops before anybody serves here",
+            )
             return _change(world, target, replicas=0, ready_replicas=0)
         case a.StartOriginal(target=target, claim=claim):
             _demand(_our_claim(world, target) == claim, "another journal than the target's")
             back = claim.replicas
+            left = {one.name for one in world.agents} & set(action.after)
+            _demand(not left, "the original comes back where an agent has its place")
             return _change(world, target, replicas=back, ready_replicas=back)
         case a.DeleteAgent():
             return _delete_agent(world, action)
@@ -204,6 +216,10 @@ def _close_session(world: Observed, namespace: str, session: str) -> Observed:
 def _agent(world: Observed, action: a.CreateAgent) -> AgentFacts:
     _demand(_has_lease(world, action.target.namespace), "no Lease to own the Pod")
     _demand(all(one.name != action.pod for one in world.agents), "there is a Pod of this name")
+    facts = _facts(world, action.target)
+    if facts.exclusive and not action.beside:
+        others = [one for one in world.agents if one.target == action.target]
+        _demand(not others and facts.replicas == 0, "two Pods where only one may be")
     return AgentFacts(
         name=action.pod,
         namespace=action.target.namespace,
@@ -219,7 +235,7 @@ def _delete_agent(world: Observed, action: a.DeleteAgent) -> Observed:
     for one in world.agents:
         _demand((one.namespace, one.name) != gone or one.session == world.session, "not our Pod")
     for here in world.machine.hosted:
-        _demand(here.agent != action.pod, "a process here still uses it")
+        _demand(action.first or here.agent != action.pod, "a process here still uses it")
     left = tuple(one for one in world.agents if (one.namespace, one.name) != gone)
     return replace(world, agents=left)
 
@@ -285,10 +301,10 @@ def _change_here(
                 "traffic comes to what is not there",
             )
             return replace(one, serving=True)
-        case a.CloseTraffic(pod=pod):
+        case a.CloseTraffic(pod=pod, first=first):
             _demand(one.agent == pod, "another agent than the one that serves")
             for agent in world.agents:
-                if agent.name == pod and agent.target is not None and not agent.terminating:
+                if agent.name == pod and agent.target and not (agent.terminating or first):
                     left = _may_serve(world, agent.target, without=pod)
                     _demand(left, "traffic goes before the original is back")
             return replace(one, serving=False)

@@ -18,11 +18,14 @@ from tpconfig.cluster import (
     manifests,
     patches,
     paths,
+    podsgone,
+    templates,
 )
 from tpconfig.cluster.api import Api
-from tpconfig.cluster.failures import ApiError
+from tpconfig.cluster.failures import ApiError, NotFoundError
 from tpconfig.errors import ConflictError, TpError
 from tpconfig.model import actions as a
+from tpconfig.model import kinds
 from tpconfig.model.desired import AgentImage
 from tpconfig.model.observed import Manifest, Observed, WorkloadFacts
 from tpconfig.model.target import Target
@@ -30,6 +33,8 @@ from tpconfig.model.target import Target
 JSON_PATCH = "application/json-patch+json"
 AGENT_GRACE_S = 2
 RESTORE_WAIT_S = 60.0
+NODES_NOTICE_S = 1.2
+"""kube-proxy programs a node at most once a second (``--iptables-min-sync-period``)."""
 ATTEMPTS = 8
 
 Waiting = Callable[[str], None]
@@ -68,13 +73,12 @@ class ClusterApplier:
                 return await self._claim(action)
             case a.CreateAgent():
                 return await self._create_agent(action, waiting)
-            case a.StopOriginal(target=target):
-                await self._patch_ours(target, patches.stop(self.owner.session))
-                return ""
+            case a.StopOriginal():
+                return await self._stop_original(action, waiting)
             case a.StartOriginal():
                 return await self._start_original(action, waiting)
-            case a.DeleteAgent(namespace=namespace, pod=pod):
-                return await self._delete_agent(namespace, pod)
+            case a.DeleteAgent():
+                return await self._delete_agent(action, waiting)
             case a.ReleaseTarget():
                 return await self._release(action)
             case a.CloseSession(namespace=namespace, session=session):
@@ -113,7 +117,14 @@ class ClusterApplier:
         held_by = f"{self.owner.holder} since {since}; ends with: tp down --session "
         held_by += f"{self.owner.session} -n {action.target.namespace}"
         for _ in range(ATTEMPTS):
-            patch = patches.claim(manifest, session=self.owner.session, held_by=held_by)
+            patch = patches.claim(
+                manifest,
+                session=self.owner.session,
+                held_by=held_by,
+                recorded=action.recorded,
+                also=action.also,
+                recreate=action.recreate,
+            )
             try:
                 await self.api.patch(path, patch)
             except ApiError as error:
@@ -133,9 +144,10 @@ class ClusterApplier:
                 f"{known.target} was claimed by session {claimed.session} a moment ago",
                 hint="ask them to run `tp down`, or wait until their session has ended",
             )
-        spec = manifest["spec"]
-        same = manifests.template_hash(spec["template"]) == known.template_hash
-        if not same or spec.get("replicas", 1) != known.replicas:
+        kind = known.target.kind
+        template = templates.for_agent(kind, manifest)
+        same = manifests.template_hash(template) == known.template_hash
+        if not same or facts.running(kind, manifest) != known.replicas:
             raise WorldMovedError(f"{known.target} was changed while it was being claimed")
 
     async def _create_agent(self, action: a.CreateAgent, waiting: Waiting) -> str:
@@ -153,9 +165,11 @@ class ClusterApplier:
             code=(agentcode.BOOTSTRAP, agentcode.packed()),
             low_ports=action.low_ports,
             running_uid=known.running_uid,
+            init=action.init,
+            beside=action.beside,
+            controlled=action.target.kind in kinds.ADOPTING,
         )
-        template = known.manifest["spec"]["template"]
-        body = manifests.agent_pod(template, self._common(namespace), spec)
+        body = manifests.agent_pod(known.template, self._common(namespace), spec)
         try:
             await self.api.create(paths.path_of("pod", namespace), body)
         except ApiError as error:
@@ -173,22 +187,45 @@ class ClusterApplier:
         return found is not None and found.built_from == action.built_from
 
     async def _patch_ours(self, target: Target, patch: list[dict[str, object]]) -> bool:
-        """Send a patch that only applies to what we claimed; False where we did not."""
+        """Send a patch that only applies to what we claimed; False where we did not.
+
+        Raises:
+            WorldMovedError: it is ours, and not as it was when it was looked at.
+        """
         path = paths.path_of(target.kind, target.namespace, target.name)
         try:
             await self.api.patch(path, patch, content_type=JSON_PATCH)
         except ApiError as error:
             if error.status not in (404, 422):
                 raise
-            return False
+            return await self._why_not(target, path) if error.status == 422 else False
         return True
 
+    async def _why_not(self, target: Target, path: str) -> bool:
+        try:
+            claimed = facts.claim(await self.api.get(path))
+        except NotFoundError:
+            return False
+        if claimed is not None and claimed.session == self.owner.session:
+            raise WorldMovedError(f"{target} was changed by somebody else")
+        return False
+
+    async def _stop_original(self, action: a.StopOriginal, waiting: Waiting) -> str:
+        known = self._facts(action.target)
+        patch = patches.stop(known.manifest, self.owner.session, action.changes)
+        if await self._patch_ours(action.target, patch) and action.first:
+            waiting("its Pods to end")
+            await podsgone.wait_for_originals(self.api, known)
+        return ""
+
     async def _start_original(self, action: a.StartOriginal, waiting: Waiting) -> str:
-        target = action.target
-        patch = patches.start(action.claim.session, action.claim.restore)
+        target, count = action.target, action.pods
+        manifest = self._facts(target).manifest
+        patch = patches.start(manifest, action.claim.session, action.claim.restore)
         if not await self._patch_ours(target, patch):
             return "already back"
-        count = min(action.claim.ready, action.claim.replicas)
+        if not count:
+            return ""
         waiting(f"{count} of its Pods to be ready")
         agents = frozenset(agent.name for agent in self.observed.agents)
         try:
@@ -201,15 +238,19 @@ class ClusterApplier:
                     await endpoints.wait_for_replicas(self.api, target, count)
         except TimeoutError:
             return f"not ready after {RESTORE_WAIT_S:.0f} s, as it may have been before"
+        if action.after and action.services:  # nobody else answers until the nodes have noticed
+            await asyncio.sleep(NODES_NOTICE_S)
         return ""
 
-    async def _delete_agent(self, namespace: str, pod: str) -> str:
+    async def _delete_agent(self, action: a.DeleteAgent, waiting: Waiting) -> str:
+        path = paths.path_of("pod", action.namespace, action.pod)
         try:
-            await self.api.delete(paths.path_of("pod", namespace, pod), grace_s=AGENT_GRACE_S)
-        except ApiError as error:
-            if error.status != 404:
-                raise
+            await self.api.delete(path, grace_s=AGENT_GRACE_S)
+        except NotFoundError:
             return "already gone"
+        if action.first:
+            waiting("it to be gone")
+            await podsgone.wait_for_pod(self.api, path)
         return ""
 
     async def _release(self, action: a.ReleaseTarget) -> str:

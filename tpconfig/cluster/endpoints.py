@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tpconfig.cluster import paths, ready
+from tpconfig.cluster import patches, paths, ready
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.watch import watch
 from tpconfig.model.target import Target
@@ -71,7 +71,5 @@ async def wait_for_replicas(api: Api, target: Target, count: int) -> None:
     async for event in watch(api, path, field_selector=selector):
         if event.type == "DELETED":
             return
-        if event.type in ("ADDED", "MODIFIED"):
-            status = event.object.get("status") or {}
-            if status.get("readyReplicas", 0) >= count:
-                return
+        if event.type != "SYNCED" and patches.ready_pods(event.object) >= count:
+            return

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from tpconfig import names
-from tpconfig.cluster import manifests, patches, ready, serverclock
+from tpconfig.cluster import manifests, patches, ready, serverclock, surroundings, templates
+from tpconfig.cluster.surroundings import Surroundings
 from tpconfig.model.observed import (
     AgentFacts,
     Claim,
@@ -23,35 +24,60 @@ from tpconfig.model.observed import (
 )
 from tpconfig.model.target import Target
 
+NOTHING_AROUND = Surroundings()
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
 def workload(
-    target: Target, manifest: Manifest, services: Iterable[Manifest], pods: Iterable[Manifest]
+    target: Target,
+    manifest: Manifest,
+    services: Iterable[Manifest],
+    pods: Iterable[Manifest],
+    around: Surroundings = NOTHING_AROUND,
 ) -> WorkloadFacts:
-    """Read a Deployment, the Services that select its Pods, and who runs in them."""
-    template = manifest["spec"]["template"]
+    """Read a workload, the Services that select its Pods, and who runs in them."""
+    template = templates.for_agent(target.kind, manifest)
     meta = template.get("metadata") or {}
     labels = meta.get("labels") or {}
     annotations = meta.get("annotations") or {}
-    controllers = [
-        f"{owner['kind']}/{owner['name']}"
-        for owner in manifest["metadata"].get("ownerReferences") or ()
-        if owner.get("controller")
-    ]
     return WorkloadFacts(
         target=target,
-        replicas=manifest["spec"].get("replicas", 1),
-        ready_replicas=(manifest.get("status") or {}).get("readyReplicas", 0),
+        replicas=running(target.kind, manifest),
+        ready_replicas=patches.ready_pods(manifest),
         containers=tuple(_container(one) for one in template["spec"]["containers"]),
-        services=tuple(_service(one) for one in services if _selects(one, labels)),
+        services=tuple(_service(one) for one in services if selects(one, labels)),
         default_container=annotations.get(DEFAULT_CONTAINER),
         template_hash=manifests.template_hash(template),
         claim=claim(manifest),
-        controller=controllers[0] if controllers else None,
+        controller=controller(manifest),
         running_uid=_running_uid(manifest, pods),
+        exclusive=templates.exclusive(target.kind, template, around.claims),
+        deletes_claims=_deletes_claims(manifest),
+        circumstances=surroundings.circumstances(target, manifest, around),
         manifest=manifest,
+        template=template,
     )
+
+
+def running(kind: str, manifest: Manifest) -> int:
+    """Return a workload's ``replicas``; of a kind without, 1 where it runs and 0 where not."""
+    spec = manifest["spec"]
+    match kind:
+        case "daemonset":
+            selector = spec["template"]["spec"].get("nodeSelector") or {}
+            return int(names.LABEL_STOPPED not in selector)
+        case "cronjob":
+            return int(not spec.get("suspend", False))
+        case _:
+            return int(spec.get("replicas", 1))
+
+
+def controller(manifest: Manifest) -> str | None:
+    """Return who controls an object (``Deployment/web``)."""
+    for owner in manifest["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return f"{owner['kind']}/{owner['name']}"
+    return None
 
 
 def claim(manifest: Manifest) -> Claim | None:
@@ -63,7 +89,15 @@ def claim(manifest: Manifest) -> Claim | None:
     if session is None or restore is None:
         return None
     was = annotations.get(names.ANNOTATION_WAS, "{}")
-    return Claim(session, restore, patches.recorded_replicas(restore), patches.read_was(was))
+    recorded = patches.read_recorded(restore)
+    return Claim(
+        session,
+        restore,
+        recorded.running,
+        patches.read_was(was),
+        recreate=patches.read_recreate(was),
+        deletes_claims=recorded.deletes_claims,
+    )
 
 
 def role(manifest: Manifest) -> str | None:
@@ -149,7 +183,13 @@ def _container(container: Mapping[str, Any]) -> ContainerFacts:
             NamedPort(port["containerPort"], port.get("name"), port.get("protocol", "TCP").lower())
             for port in container.get("ports") or ()
         ),
+        container.get("image", ""),
     )
+
+
+def _deletes_claims(manifest: Manifest) -> bool:
+    policy = manifest["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
+    return bool(policy.get("whenScaled") == "Delete")
 
 
 def _service(service: Manifest) -> ServiceFacts:
@@ -170,7 +210,8 @@ def _service(service: Manifest) -> ServiceFacts:
     )
 
 
-def _selects(service: Manifest, labels: Mapping[str, str]) -> bool:
+def selects(service: Manifest, labels: Mapping[str, str]) -> bool:
+    """Tell whether a Service sends its callers to Pods with these labels."""
     selector = service["spec"].get("selector")
     if not selector or service["spec"].get("type") == "ExternalName":  # it has no endpoints
         return False

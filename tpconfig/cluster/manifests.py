@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from tpconfig.model.desired import AgentImage
 
 UNPRIVILEGED_PORT_SYSCTL = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 FALLBACK_UID = 65532
+
+_NODE_PAIRS = 1000
+"""How many pairs of ports agents in a node's network share."""
 
 _LEFT_OUT = (
     "livenessProbe",
@@ -46,18 +50,19 @@ class SessionObjects:
         """The name of the session's Lease and Secret."""
         return f"{names.PREFIX}-{self.session}"
 
-    def owner(self) -> dict[str, Any]:
+    def owner(self, *, controller: bool = False) -> dict[str, Any]:
         """Return the reference that makes an object go when the Lease goes.
 
-        Not a controller: a Lease as controller breaks PodDisruptionBudgets, which look for a
-        scale subresource there.
+        Not a controller where one can do without: a Lease as controller breaks
+        PodDisruptionBudgets, which look for a scale subresource there. But a Pod without any is
+        adopted, and then deleted, by a ReplicaSet or DaemonSet that selects its labels.
         """
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "name": self.name,
             "uid": self.lease_uid,
-            "controller": False,
+            "controller": controller,
             "blockOwnerDeletion": False,
         }
 
@@ -68,7 +73,11 @@ class SessionObjects:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """What an agent Pod is built from, beside the workload's template."""
+    """What an agent Pod is built from, beside the workload's template.
+
+    ``init``: with the template's init containers; native sidecars always stay. ``beside``: the
+    original goes on, and keeps its ports of the node. ``controlled``: the Lease is its controller.
+    """
 
     pod: str
     workload: str
@@ -80,6 +89,9 @@ class AgentSpec:
     code: tuple[str, str]
     low_ports: bool = False
     running_uid: int | None = None
+    init: bool = True
+    beside: bool = False
+    controlled: bool = False
 
 
 def lease(
@@ -125,9 +137,13 @@ def agent_pod(
 ) -> dict[str, Any]:
     """Build the agent's Pod from a workload's ``spec.template``."""
     pod_spec = copy.deepcopy(dict(template["spec"]))
+    if not spec.init:
+        _skip_init(pod_spec)
+    if spec.beside:
+        _leave_host_ports(pod_spec)
     containers = pod_spec["containers"]
     index = next(i for i, one in enumerate(containers) if one["name"] == spec.container)
-    ports = agent_ports(pod_spec)
+    ports = agent_ports(pod_spec, spec.pod)
     _state_resources(pod_spec, containers[index])
     containers[index] = _agent_container(containers[index], common, spec, ports)
     _adapt_security(pod_spec, containers[index], spec)
@@ -149,20 +165,25 @@ def agent_pod(
                 names.ANNOTATION_WORKLOAD: spec.workload,
                 names.ANNOTATION_TARGET: spec.target,
             },
-            "ownerReferences": [common.owner()],
+            "ownerReferences": [common.owner(controller=spec.controlled)],
         },
         "spec": pod_spec,
     }
 
 
-def agent_ports(pod_spec: Mapping[str, Any]) -> tuple[int, int]:
-    """Choose the agent's link and probe ports past what the Pod declares for itself."""
+def agent_ports(pod_spec: Mapping[str, Any], pod: str) -> tuple[int, int]:
+    """Choose the agent's link and probe ports past what the Pod declares for itself.
+
+    In the node's network two agents must not meet, so there the Pod's name spreads them.
+    """
     taken = {
         port.get("containerPort")
         for one in [*pod_spec.get("containers", ()), *pod_spec.get("initContainers", ())]
         for port in one.get("ports") or ()
     }
     link = names.LINK_PORT
+    if pod_spec.get("hostNetwork"):
+        link += 2 * (zlib.crc32(pod.encode()) % _NODE_PAIRS)
     while {link, link + 1} & taken:
         link += 2
     return link, link + names.PROBE_PORT - names.LINK_PORT
@@ -172,6 +193,22 @@ def template_hash(template: Mapping[str, Any]) -> str:
     """Return a digest of a pod template; it changes when the agent must be cloned anew."""
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _skip_init(pod_spec: dict[str, Any]) -> None:
+    """Leave out the init containers, but not those that run on beside the others."""
+    kept = [
+        one for one in pod_spec.get("initContainers") or () if one.get("restartPolicy") == "Always"
+    ]
+    pod_spec.pop("initContainers", None)
+    if kept:
+        pod_spec["initContainers"] = kept
+
+
+def _leave_host_ports(pod_spec: dict[str, Any]) -> None:
+    for one in pod_spec["containers"]:
+        for port in one.get("ports") or ():
+            port.pop("hostPort", None)
 
 
 def _agent_container(

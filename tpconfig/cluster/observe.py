@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tpconfig import names
-from tpconfig.cluster import facts, paths
+from tpconfig.cluster import absent, facts, neighbourhood, paths
 from tpconfig.cluster.api import Api
-from tpconfig.cluster.failures import ApiError
+from tpconfig.cluster.failures import ApiError, ForbiddenError
+from tpconfig.cluster.surroundings import Surroundings
+from tpconfig.model import kinds
 from tpconfig.model.observed import (
     AgentFacts,
     JanitorFacts,
@@ -31,13 +33,17 @@ Items = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class NamespaceView:
-    """What the lists of one namespace hold."""
+    """What the lists of one namespace hold; ``workloads`` are by kind.
+
+    Of a kind that was not asked for only those are there that carry a session's label.
+    """
 
     namespace: str
-    deployments: Items = ()
+    workloads: Mapping[str, Items] = field(default_factory=dict)
     services: Items = ()
     pods: Items = ()
     leases: Items = ()
+    around: Surroundings = field(default_factory=Surroundings)
 
 
 async def observe(
@@ -46,8 +52,9 @@ async def observe(
     """Observe the targets, and everything that any session left in their namespaces."""
     wanted = sorted(set(targets))
     where = sorted({*(target.namespace for target in wanted), *namespaces})
+    asked = {one: {t.kind for t in wanted if t.namespace == one} for one in where}
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(view_namespace(api, namespace)) for namespace in where]
+        tasks = [group.create_task(view_namespace(api, one, asked[one])) for one in where]
     views = {task.result().namespace: task.result() for task in tasks}
     workloads: list[WorkloadFacts] = []
     missing: list[Missing] = []
@@ -56,7 +63,8 @@ async def observe(
     found = {one.target for one in workloads}
     for target in wanted:
         if target not in found:
-            missing.append(await _missing(api, target, views[target.namespace]))
+            there = views[target.namespace].workloads.get(target.kind, ())
+            missing.append(await absent.explain(api, target, there))
     return Observed(
         session=session,
         workloads=tuple(workloads),
@@ -67,23 +75,38 @@ async def observe(
     )
 
 
-async def view_namespace(api: Api, namespace: str) -> NamespaceView:
+async def view_namespace(
+    api: Api, namespace: str, asked: Iterable[str] = ("deployment",)
+) -> NamespaceView:
     """Read the lists of one namespace side by side.
 
+    Args:
+        api: the cluster.
+        namespace: which.
+        asked: the kinds to list in full. Of the others only what a session has left is read, and
+            nothing where the user may not.
+
     Raises:
-        NoPermissionError: one of them may not be read.
+        NoPermissionError: something that is needed may not be read.
     """
+    full = set(asked) & set(kinds.SWAPPABLE)
     async with asyncio.TaskGroup() as group:
-        deployments = group.create_task(_items(api, "deployment", namespace))
+        lists = {
+            kind: group.create_task(_workloads(api, kind, namespace, full=kind in full))
+            for kind in kinds.SWAPPABLE
+        }
         services = group.create_task(_items(api, "service", namespace))
         pods = group.create_task(_items(api, "pod", namespace))
         leases = group.create_task(_items(api, "lease", namespace, names.LABEL_SESSION))
+        around = group.create_task(neighbourhood.scalers(api, namespace, full))
+    workloads = {kind: task.result() for kind, task in lists.items()}
     return NamespaceView(
         namespace=namespace,
-        deployments=deployments.result(),
+        workloads=workloads,
         services=services.result(),
         pods=pods.result(),
         leases=leases.result(),
+        around=await neighbourhood.complete(api, namespace, workloads, around.result()),
     )
 
 
@@ -94,6 +117,15 @@ async def _items(
     return await api.list(path, label_selector=label_selector)
 
 
+async def _workloads(api: Api, kind: str, namespace: str, *, full: bool) -> Items:
+    if full:
+        return await _items(api, kind, namespace)
+    try:
+        return await _items(api, kind, namespace, names.LABEL_SESSION)
+    except ForbiddenError:
+        return ()
+
+
 def agents_of(view: NamespaceView) -> list[AgentFacts]:
     """Return the agent Pods of every session in a namespace."""
     return [facts.agent(pod) for pod in view.pods if facts.role(pod) == "agent"]
@@ -101,7 +133,8 @@ def agents_of(view: NamespaceView) -> list[AgentFacts]:
 
 def janitors_of(view: NamespaceView) -> list[JanitorFacts]:
     """Return the janitors in a namespace."""
-    return [facts.janitor(one) for one in view.deployments if facts.role(one) == "janitor"]
+    deployments = view.workloads.get("deployment", ())
+    return [facts.janitor(one) for one in deployments if facts.role(one) == "janitor"]
 
 
 async def prepared(api: Api, namespace: str) -> bool:
@@ -157,30 +190,11 @@ async def _may(api: Api, permission: Permission) -> bool:
 def _workloads_of(view: NamespaceView, wanted: Iterable[Target]) -> list[WorkloadFacts]:
     targets = set(wanted)
     found = []
-    for manifest in view.deployments:
-        target = Target(view.namespace, "deployment", manifest["metadata"]["name"])
-        claimed = facts.claim(manifest)
-        if target in targets or claimed:
-            found.append(facts.workload(target, manifest, view.services, view.pods))
+    for kind in kinds.SWAPPABLE:
+        for manifest in view.workloads.get(kind, ()):
+            target = Target(view.namespace, kind, manifest["metadata"]["name"])
+            if target in targets or facts.claim(manifest):
+                found.append(
+                    facts.workload(target, manifest, view.services, view.pods, view.around)
+                )
     return found
-
-
-async def _missing(api: Api, target: Target, view: NamespaceView) -> Missing:
-    """Say what there is instead; a namespace that may not be read is taken to exist."""
-    others = tuple(sorted(one["metadata"]["name"] for one in view.deployments))
-    if others:
-        return Missing(target, others)
-    try:
-        await api.get(paths.path_of("namespace", None, target.namespace))
-    except ApiError as error:
-        if error.status != 404:
-            return Missing(target)
-        return Missing(target, namespace_exists=False, namespaces=await _namespaces(api))
-    return Missing(target)
-
-
-async def _namespaces(api: Api) -> tuple[str, ...]:
-    try:
-        return tuple(one["metadata"]["name"] for one in await _items(api, "namespace", None))
-    except ApiError:
-        return ()

@@ -130,6 +130,8 @@ def _workload(loaded: Loaded, name: str, chosen: set[str]) -> wish.Workload:
         target=Target(target.namespace or "", target.kind, target.name),
         container=target.container,
         mode=one.mode,
+        strategy=one.strategy,
+        init=one.init == "run",
         exposes=exposes,
         env=_environment(loaded, one.env),
         run=_run(loaded, here, one.run, chosen) if one.run else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tpconfig.model.observed import Claim
-from tpconfig.model.target import PortPair, Target
+from tpconfig.model.target import Change, PortPair, Target
 from tpconfig.source import Source
 
 
@@ -55,17 +55,28 @@ class StartJanitor:
 
 @dataclass(frozen=True, slots=True)
 class ClaimTarget:
-    """Mark the target as ours, the way back in the same request."""
+    """Mark the target as ours, the way back in the same request.
+
+    ``recorded`` is what stopping it will change, ``also`` what changes in this very request, and
+    ``recreate`` says that its Pods and the agent may not run side by side.
+    """
 
     target: Target
     workload: str
     replicas: int
     reason: Reason
+    recorded: tuple[Change, ...] = ()
+    also: tuple[Change, ...] = ()
+    recreate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CreateAgent:
-    """Create the agent's Pod beside the original: its template, one container changed."""
+    """Create the agent's Pod: the original's template, one container changed.
+
+    ``init``: with its init containers. ``beside``: the original goes on and keeps its host ports.
+    ``after`` names agents that have to be gone before. ``changes`` tells what differs.
+    """
 
     target: Target
     workload: str
@@ -74,6 +85,10 @@ class CreateAgent:
     built_from: str
     low_ports: bool
     reason: Reason
+    init: bool = True
+    beside: bool = False
+    after: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,30 +137,45 @@ class OpenTraffic:
 
 @dataclass(frozen=True, slots=True)
 class StopOriginal:
-    """Scale the target to nothing; the way back is on it already."""
+    """Stop the target; the way back is on it already.
+
+    ``first``: before the agent is there, and until the last of its Pods is gone.
+    """
 
     target: Target
     replicas: int
     reason: Reason
+    changes: tuple[Change, ...] = ()
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StartOriginal:
-    """Send the value that was recorded when the target was claimed, and wait for its Pods."""
+    """Send what was recorded when the target was claimed, and wait for ``pods`` ready Pods.
+
+    ``after`` names agents that have to be gone before.
+    """
 
     target: Target
     claim: Claim
     services: tuple[str, ...]
     reason: Reason
+    changes: tuple[Change, ...] = ()
+    pods: int = 0
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CloseTraffic:
-    """Make the agent not Ready, and go on answering until every node has noticed."""
+    """Make the agent not Ready, and go on answering until every node has noticed.
+
+    ``first``: before the original is back, because both cannot be there.
+    """
 
     workload: str
     pod: str
     reason: Reason
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +197,13 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True)
 class DeleteAgent:
-    """Delete an agent's Pod."""
+    """Delete an agent's Pod; ``first``: wait until it is gone, somebody needs its place."""
 
     namespace: str
     pod: str
     workload: str
     reason: Reason
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

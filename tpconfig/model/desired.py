@@ -81,12 +81,17 @@ class Outbound:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One entry of ``workloads``; ``exposes`` of ``None`` means: what the Services send there."""
+    """One entry of ``workloads``; ``exposes`` of ``None`` means: what the Services send there.
+
+    ``strategy``: ``auto``, ``overlap`` or ``recreate``; ``init``: with the Pod's init containers.
+    """
 
     name: str
     target: Target
     container: str | None = None
     mode: str = "swap"
+    strategy: str = "auto"
+    init: bool = True
     exposes: tuple[Expose, ...] | None = None
     env: EnvironmentWish = EnvironmentWish()
     run: Run | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from tpconfig.model.target import PortPair, Target
@@ -26,6 +27,7 @@ class ContainerFacts:
 
     name: str
     ports: tuple[NamedPort, ...] = ()
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +54,55 @@ class Claim:
     """The journal that a session left on an object: whose it is and the way back.
 
     ``restore`` is the annotation's text; ``replicas`` what it brings back; ``ready`` how many Pods
-    were ready when it was written.
+    were ready when it was written; ``recreate`` that original and agent may not run side by side;
+    ``deletes_claims`` that a StatefulSet's ``whenScaled: Delete`` is brought back, too.
     """
 
     session: str
     restore: str
     replicas: int
     ready: int = 0
+    recreate: bool = False
+    deletes_claims: bool = False
+
+
+class What(StrEnum):
+    """A circumstance of a workload that a person should know of before it is swapped."""
+
+    PAUSED = "paused"
+    ROLLING_OUT = "rolling out"
+    FRESH_VOLUME = "fresh volume"
+    RUNNING_JOB = "running job"
+    HOST_NETWORK = "host network"
+    WINDOWS = "windows"
+    HPA = "horizontal pod autoscaler"
+    KEDA = "KEDA"
+    KEDA_PAUSED = "paused KEDA"
+    PDB = "pod disruption budget"
+    ARGO_CD = "Argo CD"
+    ARGO_CD_HEALS = "Argo CD with self-heal"
+    FLUX = "Flux"
+    FLUX_HELM = "Flux's Helm controller"
+    HELM = "Helm"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """One of them; ``name`` is whom or what it is about, ``detail`` how things stand."""
+
+    what: What
+    name: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadFacts:
-    """A workload of the cluster. ``manifest`` is the object as the API server gave it."""
+    """A workload of the cluster.
+
+    ``replicas`` is 1 or 0 for a kind that has none and runs, or does not. ``exclusive`` says why no
+    second Pod of it may run beside the first. ``manifest`` is the object as the API server gave it,
+    ``template`` what an agent's Pod is built from.
+    """
 
     target: Target
     replicas: int
@@ -75,7 +114,11 @@ class WorkloadFacts:
     claim: Claim | None = None
     controller: str | None = None
     running_uid: int | None = None
+    exclusive: tuple[str, ...] = ()
+    deletes_claims: bool = False
+    circumstances: tuple[Circumstance, ...] = ()
     manifest: Manifest = field(default_factory=dict, compare=False, repr=False)
+    template: Manifest = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +237,18 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A target that does not exist, with what exists beside it."""
+    """A target that does not exist, with what exists beside it, or that is none.
+
+    ``exists``: it is there, but nothing that can be stopped and brought back (a Pod, a Job); then
+    ``owner`` is the workload at the end of its owners (``deployment/web``), if it has any.
+    """
 
     target: Target
     others: tuple[str, ...] = ()
     namespace_exists: bool = True
     namespaces: tuple[str, ...] = ()
+    exists: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

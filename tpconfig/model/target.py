@@ -17,6 +17,39 @@ class Target:
         return f"{self.kind}/{self.name}"
 
 
+Value = str | int | bool | None
+"""A field's value in a manifest; ``None`` stands for a field that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of an object of the cluster, as it is and as it shall be."""
+
+    field: tuple[str, ...]
+    before: Value
+    after: Value
+
+    @property
+    def path(self) -> str:
+        """``spec.replicas``; a key with dots stands in brackets."""
+        first, *rest = self.field
+        return first + "".join(f"[{key}]" if "." in key else f".{key}" for key in rest)
+
+    def __str__(self) -> str:
+        return f"{self.path} {written(self.before)} -> {written(self.after)}"
+
+
+def written(value: Value) -> str:
+    """Write a value as YAML does."""
+    match value:
+        case None:
+            return "(none)"
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class PodPort:
     """A port of the chosen container, by number."""

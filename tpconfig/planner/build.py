@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tpconfig.model import actions as a
+from tpconfig.model import kinds
 from tpconfig.model.actions import Action, Reason
 from tpconfig.model.observed import Observed
 from tpconfig.model.plan import Notice
-from tpconfig.planner import wish
+from tpconfig.model.target import Change, written
+from tpconfig.planner import circumstances, strategy, wish
 from tpconfig.planner.wish import ResolvedWorkload
 
 
@@ -19,7 +21,7 @@ def build(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
         name = one.workload.name
         pod = one.agent.name if one.agent else wish.agent_name(observed.session, name, taken)
         taken.add(pod)
-        actions += _workload(one, pod)
+        actions += _workload(one, pod, observed.session)
     return actions
 
 
@@ -37,51 +39,96 @@ def _leases(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action
     return [a.OpenSession(namespace, reason) for namespace in sorted(wanted - living)]
 
 
-def _workload(one: ResolvedWorkload, pod: str) -> list[Action]:
+def _workload(one: ResolvedWorkload, pod: str, session: str) -> list[Action]:
     """Plan one workload from where it stands now; ``pod`` is its agent's."""
     actions: list[Action] = []
-    workload, facts, source = one.workload, one.facts, one.workload.source
+    workload, facts = one.workload, one.facts
     if workload.mode == "swap" and facts.claim is None:
-        text = f"recorded: {facts.replicas} replicas, so that anybody can put them back"
-        actions.append(
-            a.ClaimTarget(facts.target, workload.name, facts.replicas, Reason(text, source))
-        )
+        actions.append(_claim(one, session))
+    if one.recreate:
+        actions += _stop(one, session)
     if one.agent is None:
-        text = f"the Pod of {facts.target}, with our agent as container {one.container.name}"
-        actions.append(
-            a.CreateAgent(
-                target=facts.target,
-                workload=workload.name,
-                container=one.container.name,
-                pod=pod,
-                built_from=one.built_from,
-                low_ports=any(pair.pod.number < 1024 for pair in one.pairs),
-                reason=Reason(text, source),
-            )
-        )
+        actions.append(_agent(one, pod))
     actions += _hosting(one, pod)
     if one.serves:
         actions += _traffic(one, pod)
+        if not one.recreate:
+            actions += _stop(one, session)
     return actions
+
+
+def _claim(one: ResolvedWorkload, session: str) -> Action:
+    facts = one.facts
+    recorded = _stopping(one, facts.replicas, session)
+    what = ", ".join(f"{change.path} {written(change.before)}" for change in recorded)
+    text = f"recorded: {what}, so that anybody can put it back"
+    return a.ClaimTarget(
+        facts.target,
+        one.workload.name,
+        facts.replicas,
+        Reason(text, one.workload.source),
+        recorded=recorded,
+        also=circumstances.paused_with_it(facts),
+        recreate=one.recreate,
+    )
+
+
+def _agent(one: ResolvedWorkload, pod: str) -> Action:
+    workload, facts = one.workload, one.facts
+    text = f"the Pod of {facts.target}, with our agent as container {one.container.name}"
+    if not workload.init:
+        text += ", without its init containers"
+    image = ("spec", f"containers[{one.container.name}]", "image")
+    return a.CreateAgent(
+        target=facts.target,
+        workload=workload.name,
+        container=one.container.name,
+        pod=pod,
+        built_from=one.built_from,
+        low_ports=any(pair.pod.number < 1024 for pair in one.pairs),
+        reason=Reason(text, workload.source),
+        init=workload.init,
+        beside=strategy.beside(workload, facts),
+        after=one.gone_first,
+        changes=(Change(image, one.container.image or None, one.image),),
+    )
 
 
 def _traffic(one: ResolvedWorkload, pod: str) -> list[Action]:
-    """Plan that callers come here, and that the original then stops."""
-    actions: list[Action] = []
-    facts, source = one.facts, one.workload.source
-    if one.hosted is None or one.hosted.agent != pod or not one.hosted.serving:
-        services = tuple(service.name for service in facts.services)
-        text = f"callers of {', '.join(services)} come here" if services else "no Service calls it"
-        actions.append(
-            a.OpenTraffic(facts.target, one.workload.name, pod, services, Reason(text, source))
-        )
-    running = facts.replicas
-    if one.changes_hands and facts.claim is not None:
+    """Plan that callers come here."""
+    facts = one.facts
+    if one.hosted is not None and one.hosted.agent == pod and one.hosted.serving:
+        return []
+    services = tuple(service.name for service in facts.services)
+    text = f"callers of {', '.join(services)} come here" if services else "no Service calls it"
+    reason = Reason(text, one.workload.source)
+    return [a.OpenTraffic(facts.target, one.workload.name, pod, services, reason)]
+
+
+def _stop(one: ResolvedWorkload, session: str) -> list[Action]:
+    """Plan that the original stops: when the agent answers, or before it is there."""
+    facts, running = one.facts, one.facts.replicas
+    if one.changes_hands and facts.claim is not None and not one.recreate:
         running = running or facts.claim.replicas
-    if running > 0:
-        text = f"replicas {running} -> 0: the agent answers in their place"
-        actions.append(a.StopOriginal(facts.target, running, Reason(text, source)))
-    return actions
+    if running == 0:
+        return []
+    changes = _stopping(one, running, session)
+    why = "makes room for the agent" if one.recreate else "the agent answers in its place"
+    text = f"{', '.join(map(str, changes))}: {why}"
+    return [
+        a.StopOriginal(
+            facts.target,
+            running,
+            Reason(text, one.workload.source),
+            changes=changes,
+            first=one.recreate,
+        )
+    ]
+
+
+def _stopping(one: ResolvedWorkload, running: int, session: str) -> tuple[Change, ...]:
+    deletes = one.facts.deletes_claims
+    return kinds.stopping(one.facts.target, running, session=session, deletes_claims=deletes)
 
 
 def _hosting(one: ResolvedWorkload, pod: str) -> list[Action]:
@@ -124,7 +171,7 @@ def waiting(resolved: list[ResolvedWorkload]) -> list[Notice]:
     """Name the workloads whose original serves until somebody listens here."""
     notices = []
     for one in resolved:
-        if one.workload.mode == "swap" and not one.serves:
+        if one.workload.mode == "swap" and not one.serves and not one.recreate:
             ports = ", ".join(str(p.local) for p in one.pairs if p.pod.protocol == "tcp")
             notices.append(
                 Notice(

@@ -65,18 +65,32 @@ def _comes_first(other: Action, action: Action) -> bool:
             return _guards(other, namespace) or _opens(other, namespace)
         case a.ClaimTarget(target=target):
             return _guards(other, target.namespace) or _opens(other, target.namespace)
-        case a.CreateAgent(target=target):
-            claims = isinstance(other, a.ClaimTarget) and other.target == target
-            return claims or _opens(other, target.namespace)
-        case a.StopOriginal(target=target):
+        case a.CreateAgent():
+            return _makes_room(other, action)
+        case a.StopOriginal(target=target, first=first):
             if isinstance(other, a.StartJanitor):  # whoever dies from now on is missed
                 return other.namespace == target.namespace
+            if isinstance(other, a.OpenTraffic) and first:
+                return False
             before = a.OpenTraffic | a.ClaimTarget | a.StartOriginal
             return isinstance(other, before) and other.target == target
         case a.Connect() | a.HandOver() | a.StartProcess() | a.OpenTraffic():
             return _comes_first_here(other, action)
         case _:
             assert_never(action)
+
+
+def _makes_room(other: Action, action: a.CreateAgent) -> bool:
+    """Tell whether an agent's Pod may not be there before ``other`` is done."""
+    match other:
+        case a.ClaimTarget(target=target):
+            return target == action.target
+        case a.StopOriginal(target=target, first=first):
+            return first and target == action.target
+        case a.DeleteAgent(namespace=namespace, pod=pod):
+            return namespace == action.target.namespace and pod in action.after
+        case _:
+            return _opens(other, action.target.namespace)
 
 
 def _comes_first_here(
@@ -106,17 +120,19 @@ def _comes_first_here(
 def _comes_first_down(other: Action, action: UndoAction) -> bool:
     """The same, of the way back."""
     match action:
-        case a.StartOriginal():
-            return False
-        case a.CloseTraffic():
-            return isinstance(other, a.StartOriginal)
+        case a.StartOriginal(target=target, after=after):
+            if not isinstance(other, a.DeleteAgent):
+                return False
+            return other.namespace == target.namespace and other.pod in after
+        case a.CloseTraffic(first=first):
+            return isinstance(other, a.StartOriginal) and not (first and other.after)
         case a.StopProcess(workload=workload):
             return isinstance(other, a.CloseTraffic) and other.workload == workload
         case a.Disconnect(workload=workload):
             stops = a.CloseTraffic | a.StopProcess
             return isinstance(other, stops) and other.workload == workload
-        case a.DeleteAgent(workload=workload):
-            return _leaves_agent(other, workload)
+        case a.DeleteAgent():
+            return _leaves_agent(other, action)
         case a.ReleaseTarget(target=target):
             if isinstance(other, a.StartOriginal):
                 return other.target == target
@@ -137,12 +153,17 @@ def _guards(other: Action, namespace: str) -> bool:
     return isinstance(other, a.GuardTargets) and other.namespace == namespace
 
 
-def _leaves_agent(other: Action, workload: str) -> bool:
-    """An agent goes when the original is back, or when another agent has taken its place."""
+def _leaves_agent(other: Action, action: a.DeleteAgent) -> bool:
+    """An agent goes when the original is back, or when another agent has taken its place.
+
+    Where only one of them may be there, it goes first.
+    """
     if isinstance(other, a.StartOriginal):
-        return True
-    ends = a.CloseTraffic | a.StopProcess | a.Disconnect | a.OpenTraffic | a.Connect
-    return isinstance(other, ends) and other.workload == workload
+        return not (action.first and other.after)
+    if isinstance(other, a.OpenTraffic | a.Connect):
+        return not action.first and other.workload == action.workload
+    ends = a.CloseTraffic | a.StopProcess | a.Disconnect
+    return isinstance(other, ends) and other.workload == action.workload
 
 
 def _empties(other: Action, namespace: str) -> bool:

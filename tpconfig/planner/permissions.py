@@ -6,7 +6,7 @@ asked for each (SelfSubjectAccessReview).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -14,16 +14,25 @@ from tpconfig import names
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
 from tpconfig.model.observed import Permission
+from tpconfig.model.target import Target
+
+_DEFAULT: Final = ("deployment",)
+_RESOURCES: Final = {
+    "deployment": ("apps", "deployments"),
+    "replicaset": ("apps", "replicasets"),
+    "statefulset": ("apps", "statefulsets"),
+    "daemonset": ("apps", "daemonsets"),
+    "cronjob": ("batch", "cronjobs"),
+}
 
 LEASES: Final = "coordination.k8s.io"
 RBAC: Final = "rbac.authorization.k8s.io"
 
 
-def observing(namespace: str) -> tuple[Permission, ...]:
-    """Return what looking at a namespace takes."""
+def observing(namespace: str, kinds: Iterable[str] = ("deployment",)) -> tuple[Permission, ...]:
+    """Return what looking at a namespace takes, with workloads of these kinds in it."""
     return (
-        Permission(namespace, "apps", "deployments", "get"),
-        Permission(namespace, "apps", "deployments", "list"),
+        *(one for kind in kinds for one in _workload(namespace, kind, "get", "list")),
         Permission(namespace, "", "services", "list"),
         Permission(namespace, "", "pods", "list"),
         Permission(namespace, "coordination.k8s.io", "leases", "list"),
@@ -33,21 +42,34 @@ def observing(namespace: str) -> tuple[Permission, ...]:
 def needed(actions: Sequence[Action]) -> tuple[Permission, ...]:
     """Return every verb that a plan takes, the looking included, sorted, each once."""
     verbs = {permission for act in actions for permission in _needs(act)}
-    looking = {verb for one in verbs for verb in observing(one.namespace)}
+    kinds: dict[str, set[str]] = {one.namespace: set() for one in verbs}
+    for act in actions:
+        match act:
+            case (
+                a.ClaimTarget(target=target)
+                | a.CreateAgent(target=target)
+                | a.StopOriginal(target=target)
+                | a.StartOriginal(target=target)
+                | a.OpenTraffic(target=target)
+                | a.ReleaseTarget(target=target)
+            ):
+                kinds[target.namespace].add(target.kind)
+    looking = {verb for where, found in kinds.items() for verb in observing(where, found)}
     return tuple(sorted(verbs | looking))
 
 
-def session_verbs(namespace: str) -> tuple[Permission, ...]:
-    """Return everything that a whole session in a namespace may ever need."""
+def session_verbs(namespace: str, kinds: Iterable[str] = ("deployment",)) -> tuple[Permission, ...]:
+    """Return everything that a whole session in a namespace may ever need, by kind of workload."""
+    known = sorted({kind for kind in kinds if kind in _RESOURCES}) or list(_DEFAULT)
     return tuple(
         sorted(
             {
-                *observing(namespace),
+                *observing(namespace, known),
                 *_lease(namespace),
                 *_guard(namespace, role=True),
                 *_janitor(namespace, account=""),
                 *_agent(namespace),
-                *_swap(namespace),
+                *(verb for kind in known for verb in _swap(Target(namespace, kind, ""))),
                 *_link(namespace),
                 *_traffic(namespace),
             }
@@ -64,9 +86,9 @@ def _needs(action: Action) -> tuple[Permission, ...]:
         case a.StartJanitor(namespace=namespace, account=account):
             return _janitor(namespace, account=account)
         case a.ClaimTarget(target=t) | a.StopOriginal(target=t) | a.ReleaseTarget(target=t):
-            return _swap(t.namespace)
+            return _swap(t)
         case a.StartOriginal(target=t):
-            return (*_swap(t.namespace), *_traffic(t.namespace))
+            return (*_swap(t), *_traffic(t.namespace))
         case a.CreateAgent(target=t):
             return _agent(t.namespace)
         case a.DeleteAgent(namespace=namespace):
@@ -102,7 +124,7 @@ def janitor(namespace: str, *, account: str = "") -> tuple[Permission, ...]:
 
 def janitor_verbs(namespace: str) -> tuple[Permission, ...]:
     """Return what a janitor does to the Lease and to whatever a session may have changed."""
-    changed = {one for one in _swap(namespace) if one.verb == "patch"}
+    changed = {one for kind in _RESOURCES for one in _workload(namespace, kind, "patch")}
     leases = _verbs(namespace, LEASES, "leases", "get", "watch", "patch", "delete")
     return tuple(sorted({*leases, *changed, *(replace(one, verb="get") for one in changed)}))
 
@@ -128,8 +150,13 @@ def _agent(namespace: str) -> tuple[Permission, ...]:
     return _verbs(namespace, "", "pods", "create", "delete", "get", "list", "watch")
 
 
-def _swap(namespace: str) -> tuple[Permission, ...]:
-    return _verbs(namespace, "apps", "deployments", "get", "list", "patch", "watch")
+def _swap(target: Target) -> tuple[Permission, ...]:
+    return _workload(target.namespace, target.kind, "get", "list", "patch", "watch")
+
+
+def _workload(namespace: str, kind: str, *verbs: str) -> tuple[Permission, ...]:
+    group, resource = _RESOURCES[kind]
+    return _verbs(namespace, group, resource, *verbs)
 
 
 def _link(namespace: str) -> tuple[Permission, ...]:

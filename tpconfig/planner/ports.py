@@ -24,6 +24,8 @@ class Ports:
 
 def resolve(workload: Workload, container: ContainerFacts, facts: WorkloadFacts) -> Ports:
     """Resolve a workload's ``expose``; left out, it means every TCP port that a Service sends."""
+    if facts.target.kind == "cronjob":
+        return _of_jobs(workload)
     served = served_ports(container, facts)
     pairs: dict[PodPort, PortPair] = {}
     problems: list[Problem] = []
@@ -47,6 +49,21 @@ def resolve(workload: Workload, container: ContainerFacts, facts: WorkloadFacts)
         if port not in pairs and workload.mode == "swap"
     )
     return Ports(tuple(pairs.values()), tuple(problems), notices)
+
+
+def _of_jobs(workload: Workload) -> Ports:
+    """A CronJob's Pods come and go: nobody calls them."""
+    return Ports(
+        problems=tuple(
+            Problem(
+                "TP314",
+                f"{workload.target} cannot expose a port: nobody calls the Pods of a Job",
+                expose.source,
+                hint="remove `expose`; `run` starts once, in place of the next run",
+            )
+            for expose in workload.exposes or ()
+        )
+    )
 
 
 def served_ports(container: ContainerFacts, facts: WorkloadFacts) -> dict[PodPort, list[str]]:

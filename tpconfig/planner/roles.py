@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tpconfig import names
+from tpconfig.model.kinds import SWAPPABLE
 from tpconfig.model.observed import Permission
 from tpconfig.planner import permissions
 
@@ -16,7 +17,8 @@ Manifest = dict[str, Any]
 
 def for_users(namespace: str, *, group: str | None) -> list[Manifest]:
     """Return the Role that a session takes, janitor included, and its binding to a group."""
-    found = [_role(namespace, names.PREFIX, rules(permissions.session_verbs(namespace)))]
+    verbs = permissions.session_verbs(namespace, SWAPPABLE)
+    found = [_role(namespace, names.PREFIX, rules(verbs))]
     if group is not None:
         subject = {"apiGroup": GROUP, "kind": "Group", "name": group}
         found.append(_binding(namespace, names.PREFIX, subject))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tpconfig.model import actions as a
+from tpconfig.model import kinds
 from tpconfig.model.actions import Action, Reason
 from tpconfig.model.observed import HostedFacts, Observed, WorkloadFacts
+from tpconfig.model.target import Target
 from tpconfig.planner import wish
 from tpconfig.planner.wish import ResolvedWorkload
 
@@ -17,12 +19,19 @@ def undo(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
         for facts in observed.workloads
         if facts.claim is not None and facts.claim.session == observed.session
     ]
+    kept = {one.agent.name for one in resolved if one.agent}
     actions: list[Action] = []
+    alone: set[Target] = set()
     for facts in claimed:
-        if _comes_back(facts, swaps.get(facts.target)):
-            actions += _start_original(facts)
-    actions += _close_hosted(resolved, observed)
-    actions += _delete_agents(resolved, observed)
+        assert facts.claim is not None
+        one = swaps.get(facts.target)
+        if one is None and (facts.claim.recreate or facts.exclusive):
+            alone.add(facts.target)
+        if _comes_back(facts, one):
+            leaving = _agents_of(facts.target, observed) - kept if facts.target in alone else ()
+            actions += _start_original(facts, tuple(sorted(leaving)), observed.session)
+    actions += _close_hosted(resolved, observed, alone)
+    actions += _delete_agents(resolved, observed, alone)
     for facts in claimed:
         if facts.claim is not None and facts.target not in swaps:
             reason = Reason("nothing of ours stays on it")
@@ -38,30 +47,57 @@ def _comes_back(facts: WorkloadFacts, one: ResolvedWorkload | None) -> bool:
     """Tell whether a claimed original has to run (again), at least for a while."""
     if one is None:
         return True
+    if one.recreate:
+        return False
     return facts.replicas == 0 and (one.changes_hands or not one.serves)
 
 
-def _start_original(facts: WorkloadFacts) -> list[Action]:
+def _agents_of(target: Target, observed: Observed) -> set[str]:
+    """Return the names of our agents of a target."""
+    ours = (one for one in observed.agents if one.session == observed.session)
+    return {one.name for one in ours if one.target == target}
+
+
+def _start_original(facts: WorkloadFacts, after: tuple[str, ...], session: str) -> list[Action]:
+    """Plan that the original runs again, when the agents ``after`` are gone."""
     assert facts.claim is not None
-    claim = facts.claim
-    waiting = facts.ready_replicas < min(claim.replicas, claim.ready)
-    if facts.replicas == claim.replicas and not waiting:
+    claim, kind = facts.claim, facts.target.kind
+    pods = min(claim.replicas, claim.ready) if kind in kinds.COUNTED else claim.ready
+    if facts.replicas == claim.replicas and facts.ready_replicas >= pods:
         return []
-    text = f"replicas {facts.replicas} -> {claim.replicas}, as recorded"
+    changes = kinds.starting(
+        facts.target,
+        facts.replicas,
+        claim.replicas,
+        session=session,
+        deletes_claims=claim.deletes_claims,
+    )
+    text = f"{', '.join(map(str, changes))}, as recorded"
     services = tuple(service.name for service in facts.services)
-    return [a.StartOriginal(facts.target, claim, services, Reason(text))]
+    return [
+        a.StartOriginal(
+            facts.target, claim, services, Reason(text), changes=changes, pods=pods, after=after
+        )
+    ]
 
 
-def _close_hosted(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
+def _close_hosted(
+    resolved: list[ResolvedWorkload], observed: Observed, alone: set[Target]
+) -> list[Action]:
     """Plan what stops on this machine, and what stays but serves no longer what it served."""
     wished = {one.workload.name: one for one in resolved}
+    in_the_way = {name for one in resolved for name in one.gone_first}
+    leaving = {
+        one.workload for one in observed.agents if one.target in alone or one.name in in_the_way
+    }
     actions: list[Action] = []
     for hosted in observed.machine.hosted:
         one = wished.get(hosted.workload)
         stays = one is not None and one.serves and wish.serves_target(hosted, one, observed)
         if hosted.serving and not stays:
-            text = "the original answers again"
-            actions.append(a.CloseTraffic(hosted.workload, hosted.agent, Reason(text)))
+            first = hosted.workload in leaving
+            text = "the original needs its place" if first else "the original answers again"
+            actions.append(a.CloseTraffic(hosted.workload, hosted.agent, Reason(text), first=first))
         if one is None:
             actions += _close(hosted)
     return actions
@@ -76,12 +112,20 @@ def _close(hosted: HostedFacts) -> list[Action]:
     return actions
 
 
-def _delete_agents(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
+def _delete_agents(
+    resolved: list[ResolvedWorkload], observed: Observed, alone: set[Target]
+) -> list[Action]:
     kept = {one.agent.name for one in resolved if one.agent}
     wished = {one.workload.name for one in resolved}
+    in_the_way = {name for one in resolved for name in one.gone_first}
     actions: list[Action] = []
     for agent in observed.agents:
-        if agent.session == observed.session and not agent.terminating and agent.name not in kept:
+        first = agent.target in alone or agent.name in in_the_way
+        leaves = agent.terminating and not first
+        if agent.session == observed.session and not leaves and agent.name not in kept:
             text = "replaced" if agent.workload in wished else "its work is done"
-            actions.append(a.DeleteAgent(agent.namespace, agent.name, agent.workload, Reason(text)))
+            reason = Reason(text)
+            actions.append(
+                a.DeleteAgent(agent.namespace, agent.name, agent.workload, reason, first=first)
+            )
     return actions

@@ -23,15 +23,17 @@ from tpconfig.model.observed import (
 )
 from tpconfig.model.plan import Blocker, Fault, Notice
 from tpconfig.model.target import PodPort, PortPair, Target
-from tpconfig.planner import ports
+from tpconfig.planner import circumstances, ports, strategy, unfit
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedWorkload:
     """A workload whose target, container and ports exist, and what there is of it already.
 
-    ``serves``: callers come here. ``changes_hands``: another workload of the file that was serves
-    the target until now, so the original has to bridge the change.
+    ``serves``: callers come here. ``recreate``: its Pods and the agent may not run side by side.
+    ``gone_first``: our agents that would be in the way of a new one. ``changes_hands``: another
+    workload of the file that was serves the target until now, so the original has to bridge the
+    change.
     """
 
     workload: Workload
@@ -42,9 +44,12 @@ class ResolvedWorkload:
     hosted: HostedFacts | None
     serves: bool
     changes_hands: bool
+    image: str
     built_from: str
     handed_over: str
     process: str | None
+    recreate: bool = False
+    gone_first: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
 
 
@@ -57,32 +62,60 @@ def resolve(
         return [_missing(workload, observed)]
     if workload.mode == "swap" and (blocker := _foreign(workload, facts, observed)):
         return [blocker]
+    if stops := circumstances.blockers(workload, facts):
+        return stops
     container = choose_container(workload, facts)
     if isinstance(container, Problem):
         return [Blocker(Fault.USAGE, container)]
     resolved = ports.resolve(workload, container, facts)
     if resolved.problems:
         return [Blocker(Fault.USAGE, problem) for problem in resolved.problems]
-    privileged = any(pair.pod.number < 1024 for pair in resolved.pairs)
-    built_from = fingerprint(
-        facts.template_hash, container.name, image, privileged, observed.session
-    )
+    built_from = _fingerprint_of_agent(workload, facts, container, resolved.pairs, observed, image)
+    recreate = strategy.runs_alone(workload, facts)
+    agent = _agent(workload, built_from, observed)
     hosted = next((h for h in observed.machine.hosted if h.workload == workload.name), None)
     return ResolvedWorkload(
         workload=workload,
         facts=facts,
         container=container,
         pairs=resolved.pairs,
-        agent=_agent(workload, built_from, observed),
+        agent=agent,
         hosted=hosted,
         serves=_serves(workload, resolved.pairs, hosted, now=desired.now),
         changes_hands=_changes_hands(workload, observed),
+        image=image.name,
         built_from=built_from,
         handed_over=fingerprint(
             workload.env, workload.target, container.name, desired.method, desired.outbound
         ),
         process=fingerprint(_without_places(workload.run), workload.env) if workload.run else None,
-        notices=(*resolved.notices, *_service_notices(facts, workload)),
+        recreate=recreate,
+        gone_first=strategy.in_the_way(workload, observed) if recreate and agent is None else (),
+        notices=(*resolved.notices, *_notices(workload, facts, recreate=recreate)),
+    )
+
+
+def _fingerprint_of_agent(
+    workload: Workload,
+    facts: WorkloadFacts,
+    container: ContainerFacts,
+    pairs: tuple[PortPair, ...],
+    observed: Observed,
+    image: AgentImage,
+) -> str:
+    """Return a digest of everything that an agent's Pod is built from."""
+    privileged = any(pair.pod.number < 1024 for pair in pairs)
+    kept = () if workload.init and not strategy.beside(workload, facts) else (workload.init, True)
+    return fingerprint(
+        facts.template_hash, container.name, image, privileged, observed.session, *kept
+    )
+
+
+def _notices(workload: Workload, facts: WorkloadFacts, *, recreate: bool) -> tuple[Notice, ...]:
+    return (
+        *_service_notices(facts, workload),
+        *strategy.notices(workload, facts, recreate=recreate),
+        *circumstances.notices(workload, facts),
     )
 
 
@@ -141,7 +174,9 @@ def _declares_served(container: ContainerFacts, facts: WorkloadFacts) -> bool:
 def _missing(workload: Workload, observed: Observed) -> Blocker:
     target = workload.target
     missing = next((m for m in observed.missing if m.target == target), Missing(target))
-    if not missing.namespace_exists:
+    if missing.exists:
+        problem = unfit.problem(workload, missing.owner)
+    elif not missing.namespace_exists:
         problem = Problem(
             "TP306",
             f"there is no namespace `{target.namespace}`",
@@ -165,7 +200,7 @@ def _foreign(workload: Workload, facts: WorkloadFacts, observed: Observed) -> Bl
             "TP308",
             f"{facts.target} is managed by {facts.controller}, which would undo the swap",
             workload.target_source,
-            hint="name a workload that no other object owns",
+            hint=unfit.instead(facts.controller),
         )
         return Blocker(Fault.USAGE, problem)
     claim = facts.claim
@@ -213,7 +248,7 @@ def _service_notices(facts: WorkloadFacts, workload: Workload) -> tuple[Notice, 
 
 def serves_target(hosted: HostedFacts, one: ResolvedWorkload, observed: Observed) -> bool:
     """Tell whether what is hosted for a workload serves the target that it is wished for."""
-    there = _target_of(hosted, observed)
+    there = target_of(hosted, observed)
     return hosted.serving and there in (None, one.workload.target)
 
 
@@ -232,12 +267,13 @@ def _changes_hands(workload: Workload, observed: Observed) -> bool:
     return any(
         hosted.serving
         and hosted.workload != workload.name
-        and _target_of(hosted, observed) == workload.target
+        and target_of(hosted, observed) == workload.target
         for hosted in observed.machine.hosted
     )
 
 
-def _target_of(hosted: HostedFacts, observed: Observed) -> Target | None:
+def target_of(hosted: HostedFacts, observed: Observed) -> Target | None:
+    """Return whose agent a workload is linked to."""
     return next((x.target for x in observed.agents if x.name == hosted.agent), None)
 
 

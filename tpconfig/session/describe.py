@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from tpconfig.session.hosted import Hosted
 
 
+_STOPS = {"daemonset": "off nodes", "cronjob": "suspend"}
+_STARTS = {"daemonset": "on nodes", "cronjob": "resume"}
+
+
 def subject(action: Action) -> str:
     """Name what an action is about: an object of the cluster, or a workload of the file."""
     match action:
@@ -62,10 +66,10 @@ def verb(action: Action) -> str:
             return "start"
         case a.OpenTraffic():
             return "traffic here"
-        case a.StopOriginal():
-            return "scale to 0"
-        case a.StartOriginal():
-            return "scale back"
+        case a.StopOriginal(target=target):
+            return _STOPS.get(target.kind, "scale to 0")
+        case a.StartOriginal(target=target):
+            return _STARTS.get(target.kind, "scale back")
         case a.CloseTraffic():
             return "traffic back"
         case a.StopProcess():

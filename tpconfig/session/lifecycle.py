@@ -22,7 +22,7 @@ from tpconfig.model.events import Planned
 from tpconfig.model.observed import MachineFacts, Observed, Permission
 from tpconfig.model.plan import Plan
 from tpconfig.planner.diff import diff
-from tpconfig.session import heal, verdicts, view
+from tpconfig.session import heal, targets, verdicts, view
 from tpconfig.session.executor import Apply, Emit, execute
 from tpconfig.session.identity import Identity
 from tpconfig.session.machine import Machine
@@ -99,6 +99,7 @@ class Session:
             TpError: the plan is blocked, or an action failed.
         """
         async with self._converging:
+            desired = await targets.resolve(self.api, desired)
             for attempt in range(REPLANS):
                 world, plan = await self.look(desired, ask=attempt == 0)
                 verdicts.raise_blockers(plan)

@@ -153,7 +153,7 @@ class Machine:
         if one is None:
             raise TpError(f"{action.workload} is not part of the wish")
         facts = next(f for f in world.workloads if f.target == one.workload.target)
-        pod_spec = facts.manifest["spec"]["template"]["spec"]
+        pod_spec = facts.template["spec"]
         container = next(c for c in pod_spec["containers"] if c["name"] == action.container)
         side = PodSide(
             namespace=action.namespace,
@@ -162,7 +162,7 @@ class Machine:
             spec_keys=frozenset(entry["name"] for entry in container.get("env") or ()),
             grace_s=cluster.owner.ttl_s,
         )
-        link_port, _ = manifests.agent_ports(pod_spec)
+        link_port, _ = manifests.agent_ports(pod_spec, action.pod)
         secret = await cluster.secret(action.namespace)
         pipes = port_forwards(self.api, action.namespace, action.pod, link_port)
         await one.connect(side, pipes, secret, action.ports)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tpconfig.model.events import Planned
-from tpconfig.session import control, facts_json, verdicts
+from tpconfig.session import control, facts_json, targets, verdicts
 from tpconfig.session.executor import Emit
 from tpconfig.session.start import open_session
 from tpconfig.session.wish import Wish
@@ -21,6 +21,7 @@ async def plan(wish: Wish, emit: Emit) -> Planned:
         answer = await control.ask(session.machine.here.state.socket, {"do": "facts"})
         hosted = (answer or {}).get("hosted", ())
         session.machine.elsewhere = tuple(facts_json.from_json(one) for one in hosted)
+        desired = await targets.resolve(session.api, desired)
         _, found = await session.look(desired)
         verdicts.raise_blockers(found)
         return session.planned(found, desired)

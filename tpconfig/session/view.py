@@ -34,7 +34,9 @@ async def observe(
     """
     targets = {workload.target for workload in desired.workloads}
     where = sorted({*namespaces, *(target.namespace for target in targets)})
-    wanted = [verb for one in where for verb in permissions.session_verbs(one)] if ask else []
+    kinds = {one: {t.kind for t in targets if t.namespace == one} for one in where}
+    verbs = (verb for one in where for verb in permissions.session_verbs(one, kinds[one]))
+    wanted = list(verbs) if ask else []
     looking = cluster.observe(api, session=session, targets=targets, namespaces=where)
     if not ask:
         return replace(await looking, machine=await machine())

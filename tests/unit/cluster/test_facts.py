@@ -9,6 +9,7 @@ import pytest
 
 from tpconfig import names
 from tpconfig.cluster import facts, patches
+from tpconfig.model import kinds
 from tpconfig.model.observed import Claim, NamedPort, ServicePort, WorkloadFacts
 from tpconfig.model.target import Target
 
@@ -164,7 +165,9 @@ def test_a_service_that_publishes_unready_pods_is_known() -> None:
 def test_a_claim_is_read_as_it_was_written() -> None:
     """Session, way back, count and how many were ready."""
     before = {**deployment(), "status": {"readyReplicas": 1}}
-    metadata = patches.claim(before, session="ab", held_by="anna")["metadata"]
+    recorded = kinds.stopping(WEB, 2, session="ab")
+    patch = patches.claim(before, session="ab", held_by="anna", recorded=recorded)
+    metadata = patch["metadata"]
     restore = metadata["annotations"][names.ANNOTATION_RESTORE]
     claimed = deployment(labels=metadata["labels"], annotations=metadata["annotations"])
     assert read(claimed).claim == Claim("ab", restore, replicas=2, ready=1)

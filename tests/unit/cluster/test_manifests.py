@@ -261,7 +261,7 @@ def test_the_agents_ports_are_never_the_pods(containers: list[set[int]], init: s
         "containers": [{"ports": [{"containerPort": n} for n in one]} for one in containers],
         "initContainers": [{"ports": [{"containerPort": n} for n in init]}],
     }
-    link, probe = manifests.agent_ports(spec)
+    link, probe = manifests.agent_ports(spec, "tp-ab-web-0")
     assert link != probe
     assert not {link, probe} & init.union(*containers)
 
@@ -297,3 +297,56 @@ def test_a_secret_goes_with_its_lease() -> None:
     assert body["stringData"] == {"secret": "abcd"}
     assert body["metadata"]["ownerReferences"] == [COMMON.owner()]
     assert body["metadata"]["labels"] == COMMON.labels("secret")
+
+
+def special(pod: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """Build the Pod of a template with one container."""
+    template = {"spec": {"containers": [{"name": "web"}], **pod}}
+    wanted = {
+        "pod": "tp-ab-web-0",
+        "workload": "web",
+        "target": "deployment/web",
+        "container": "web",
+        "built_from": "f",
+        "image": AgentImage(),
+        "version": "1",
+        "code": ("boot", "packed"),
+    }
+    return manifests.agent_pod(template, COMMON, manifests.AgentSpec(**{**wanted, **spec}))
+
+
+def test_init_containers_are_left_out_but_not_native_sidecars() -> None:
+    """These run on beside the others."""
+    sidecar = {"name": "mesh", "restartPolicy": "Always"}
+    both = {"initContainers": [{"name": "prepare"}, sidecar]}
+    assert special(both, init=False)["spec"]["initContainers"] == [sidecar]
+    assert special(both)["spec"]["initContainers"] == both["initContainers"]
+    one = {"initContainers": [{"name": "prepare"}]}
+    assert "initContainers" not in special(one, init=False)["spec"]
+
+
+def test_beside_the_original_host_ports_are_its() -> None:
+    """A Pod that asks for them would never be scheduled."""
+    ports = [{"containerPort": 80, "hostPort": 80}]
+    pod = {"containers": [{"name": "web", "ports": ports}, {"name": "side", "ports": ports}]}
+    kept, left = special(pod), special(pod, beside=True)
+    assert [one["ports"] for one in kept["spec"]["containers"]] == [ports, ports]
+    bare = [{"containerPort": 80}]
+    assert [one["ports"] for one in left["spec"]["containers"]] == [bare, bare]
+
+
+@pytest.mark.parametrize("controlled", [True, False])
+def test_the_lease_is_the_controller_only_where_it_has_to_be(controlled: bool) -> None:
+    """So that nobody adopts the Pod, and disruption budgets are not disturbed otherwise."""
+    (owner,) = special({}, controlled=controlled)["metadata"]["ownerReferences"]
+    assert owner["controller"] is controlled
+    assert owner["blockOwnerDeletion"] is False
+
+
+def test_in_the_nodes_network_agents_have_ports_of_their_own() -> None:
+    """Two names seldom meet; elsewhere all have the same."""
+    spec = {"hostNetwork": True}
+    pods = [f"tp-ab-{name}-0" for name in ("web", "api", "ui")]
+    assert len({manifests.agent_ports(spec, pod) for pod in pods}) == len(pods)
+    assert len({manifests.agent_ports({}, pod) for pod in pods}) == 1
+    assert all(port < 20000 for pod in pods for port in manifests.agent_ports(spec, pod))

@@ -70,8 +70,6 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
         ("version: 1\nsession: {on_conflict: wait}", "session.on_conflict: wait"),
         ("version: 1\nsession: {linger: 1m30s}", "session.linger: 1m30s"),
         (f"{WORKLOAD}mode: mirror", "workloads.a.mode: mirror"),
-        (f"{WORKLOAD}strategy: recreate", "workloads.a.strategy: recreate"),
-        (f"{WORKLOAD}init: skip", "workloads.a.init: skip"),
         (f"{WORKLOAD}pod_localhost: [1]", "workloads.a.pod_localhost"),
         (f"{WORKLOAD}volumes: mount", "workloads.a.volumes.mode: mount"),
         (f"{WORKLOAD}volumes: {{at: x}}", "workloads.a.volumes.at"),
@@ -86,10 +84,6 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
         (f"{WORKLOAD}run: {{command: x, build: y}}", "workloads.a.run.build"),
         (f"{WORKLOAD}run: {{command: x, post: [y]}}", "workloads.a.run.post"),
         (f"{WORKLOAD}run: {{command: x, ready: {{port: 1}}}}", "workloads.a.run.ready.port"),
-        (
-            "version: 1\nworkloads: {a: {target: sts/a}}",
-            "workloads.a.target.kind: statefulset",
-        ),
     ],
 )
 def test_what_has_no_engine_is_refused_by_name(text: str, key: str, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tpconfig.model.actions import Action
 from tpconfig.model.desired import Desired, EnvironmentWish, Export, Expose, Run, Workload
 from tpconfig.model.observed import (
     AgentFacts,
+    Circumstance,
     Claim,
     ContainerFacts,
     LeaseFacts,
@@ -32,10 +33,11 @@ from tpconfig.model.observed import (
     Permission,
     ServiceFacts,
     ServicePort,
+    What,
     WorkloadFacts,
 )
 from tpconfig.model.plan import Blocker, Plan
-from tpconfig.model.target import Target
+from tpconfig.model.target import Change, Target
 from tpconfig.planner.diff import diff
 
 FOLDER = Path(__file__).parents[2] / "cases" / "planner"
@@ -122,6 +124,8 @@ def _wished(name: str, given: Given) -> Workload:
         target=target(given.get("target", name)),
         container=given.get("container"),
         mode=given.get("mode", "swap"),
+        strategy=given.get("strategy", "auto"),
+        init=given.get("init", "run") == "run",
         exposes=tuple(map(_expose, exposes)) if isinstance(exposes, list) else None,
         env=env,
         run=run,
@@ -129,9 +133,10 @@ def _wished(name: str, given: Given) -> Workload:
 
 
 def target(text: str) -> Target:
-    """Read ``NAME``, in the namespace shop, or ``NAMESPACE/NAME``."""
-    namespace, _, name = text.rpartition("/")
-    return Target(namespace or "shop", "deployment", name)
+    """Read ``NAME``, in the namespace shop, ``NAMESPACE/NAME`` or ``KIND:NAME``."""
+    namespace, _, rest = text.rpartition("/")
+    kind, _, name = rest.rpartition(":")
+    return Target(namespace or "shop", kind or "deployment", name)
 
 
 def _expose(text: str) -> Expose:
@@ -181,7 +186,15 @@ def _deployment(where: Target, given: Given) -> WorkloadFacts:
         template_hash="t1",
         claim=_claim(given["claim"]) if "claim" in given else None,
         controller=given.get("controller"),
+        exclusive=tuple(given.get("exclusive", ())),
+        deletes_claims=given.get("deletes_claims", False),
+        circumstances=tuple(map(_circumstance, given.get("around", ()))),
     )
+
+
+def _circumstance(given: str) -> Circumstance:
+    what, name, detail = (*given.split(", "), "", "")[:3]
+    return Circumstance(What(what), name, detail)
 
 
 def _port(given: str | int) -> NamedPort:
@@ -213,7 +226,12 @@ def _claim(given: Given) -> Claim:
 def _missing(where: Target, given: Given) -> Missing:
     namespaces = given.get("namespaces")
     return Missing(
-        where, tuple(given.get("others", ())), namespaces is None, tuple(namespaces or ())
+        where,
+        tuple(given.get("others", ())),
+        namespaces is None,
+        tuple(namespaces or ()),
+        exists=given.get("exists", False),
+        owner=given.get("owner", ""),
     )
 
 
@@ -312,10 +330,13 @@ def _short(action: Action) -> str:
             return f"{kind} {namespace}: {', '.join(map(_name, targets))} {how}"
         case a.StartJanitor(namespace=namespace, required=required):
             return f"{kind} {namespace}{' and wait' if required else ''}"
-        case a.ClaimTarget(target=where, replicas=replicas):
-            return f"{kind} {_name(where)} of {replicas}"
-        case a.CreateAgent(pod=pod, container=container, target=where, low_ports=low):
-            return f"{kind} {pod} as {container} of {_name(where)}{' (low ports)' if low else ''}"
+        case a.ClaimTarget(target=where, replicas=replicas, also=also):
+            return f"{kind} {_name(where)} of {replicas}{''.join(f', {one}' for one in also)}"
+        case a.CreateAgent(pod=pod, container=container, target=where, after=after):
+            words = {"low ports": action.low_ports, "beside": action.beside}
+            words["no init containers"] = not action.init
+            said = "".join(f" ({word})" for word, true in words.items() if true)
+            return f"{kind} {pod} as {container} of {_name(where)}{said}{_behind(after)}"
         case a.Connect(workload=workload, pod=pod, ports=ports):
             return f"{kind} {workload} to {pod}: {', '.join(map(str, ports)) or 'no ports'}"
         case a.HandOver(workload=workload, exports=exports):
@@ -324,23 +345,37 @@ def _short(action: Action) -> str:
             return f"{kind} {workload}: {shlex.join(argv)}{''.join(f' after {x}' for x in after)}"
         case a.OpenTraffic(workload=workload, pod=pod, services=services):
             return f"{kind} {workload} at {pod}: {', '.join(services) or 'no Service'}"
-        case a.StopOriginal(target=where, replicas=replicas):
-            return f"{kind} {_name(where)} of {replicas}"
-        case a.StartOriginal(target=where, claim=claim):
-            return f"{kind} {_name(where)} of {claim.replicas}"
+        case a.StopOriginal(target=where, replicas=replicas, changes=changes):
+            how = f"{_fields(where, changes)}{' (first)' if action.first else ''}"
+            return f"{kind} {_name(where)} of {replicas}{how}"
+        case a.StartOriginal(target=where, claim=claim, after=after, changes=changes):
+            how = f"{_fields(where, changes)}{_behind(after)}"
+            return f"{kind} {_name(where)} of {claim.replicas}{how}"
         case a.ReleaseTarget(target=where):
             return f"{kind} {_name(where)}"
-        case a.CloseTraffic(workload=workload, pod=pod):
-            return f"{kind} {workload} at {pod}"
+        case a.CloseTraffic(workload=workload, pod=pod, first=first):
+            return f"{kind} {workload} at {pod}{' (first)' if first else ''}"
         case a.Disconnect(workload=workload, pod=pod):
             return f"{kind} {workload} from {pod}"
         case a.StopProcess(workload=workload):
             return f"{kind} {workload}"
-        case a.DeleteAgent(pod=pod):
-            return f"{kind} {pod}"
+        case a.DeleteAgent(pod=pod, first=first):
+            return f"{kind} {pod}{' (first)' if first else ''}"
         case _:
             assert_never(action)
 
 
 def _name(where: Target) -> str:
-    return where.name if where.namespace == "shop" else f"{where.namespace}/{where.name}"
+    name = where.name if where.kind == "deployment" else f"{where.kind}:{where.name}"
+    return name if where.namespace == "shop" else f"{where.namespace}/{name}"
+
+
+def _fields(where: Target, changes: tuple[Change, ...]) -> str:
+    """Name the fields where they are not a Deployment's alone."""
+    if where.kind in ("deployment", "replicaset"):
+        return ""
+    return ": " + ", ".join(map(str, changes))
+
+
+def _behind(pods: tuple[str, ...]) -> str:
+    return "".join(f" after {pod}" for pod in pods)

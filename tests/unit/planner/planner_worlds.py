@@ -39,8 +39,8 @@ EXAMPLES = settings(max_examples=int(os.environ.get("TP_EXAMPLES", "30")), deadl
 OURS, THEIRS = "0000aaaa", "0000bbbb"
 TARGETS = (
     Target("shop", "deployment", "api"),
-    Target("shop", "deployment", "ui"),
-    Target("far", "deployment", "api"),
+    Target("shop", "statefulset", "db"),
+    Target("far", "daemonset", "log"),
 )
 HELD = Target("shop", "deployment", "held")
 """What another session holds from beginning to end."""
@@ -62,11 +62,22 @@ EXPOSES: dict[tuple[Expose, ...] | None, tuple[PortPair, ...]] = {
 
 
 def healthy(target: Target, replicas: int) -> WorkloadFacts:
-    """Return a Deployment with a Service in front of it."""
+    """Return a workload with a Service in front of it; of a StatefulSet only one Pod may be."""
+    if target.kind == "daemonset":
+        replicas = min(replicas, 1)
     ports = (NamedPort(8080, "http"), NamedPort(443), NamedPort(53, "dns", "udp"))
     service = ServiceFacts(target.name, (ServicePort(80, "http"),))
     main = ContainerFacts("main", ports)
-    return WorkloadFacts(target, replicas, replicas, (main,), (service,), template_hash="t1")
+    return WorkloadFacts(
+        target,
+        replicas,
+        replicas,
+        (main,),
+        (service,),
+        template_hash="t1",
+        exclusive=("it has claims",) if target.kind == "statefulset" else (),
+        deletes_claims=target.kind == "statefulset",
+    )
 
 
 @st.composite
@@ -103,6 +114,7 @@ def _workloads(draw: st.DrawFn, name: str, target: Target, before: tuple[str, ..
         name,
         target,
         mode=draw(st.sampled_from(["swap", "swap", "none"])),
+        strategy=draw(st.sampled_from(["auto", "auto", "recreate"])),
         exposes=draw(st.sampled_from(list(EXPOSES))),
         env=EnvironmentWish(set=draw(st.sampled_from([(), (("A", "1"),)]))),
         run=draw(st.sampled_from([None, Run((word,), "/src", depends_on=after)])),
@@ -180,10 +192,11 @@ def _listening(name: str) -> Callable[[Observed], Observed]:
 
 def _scaling(target: Target) -> Callable[[Observed], Observed]:
     """Scale what we hold; what we do not hold has no earlier state to come back to."""
+    many = 1 if target.kind == "daemonset" else 4
 
     def happens(world: Observed) -> Observed:
         ours = any(f.target == target and f.claim for f in world.workloads)
-        return worlds.scale(world, target, 4) if ours else world
+        return worlds.scale(world, target, many) if ours else world
 
     return happens
 

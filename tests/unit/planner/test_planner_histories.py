@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +95,9 @@ def _unfulfilled(
         wrong.append(f"{one.name}: serving {here.serving}")
     if serves and facts.replicas:
         wrong.append(f"{one.name}: the original runs")
-    if not serves and facts.claim and facts.claim.replicas and not facts.replicas:
+    stops_first = one.strategy == "recreate" or facts.exclusive
+    waits = facts.claim and facts.claim.replicas and not (facts.replicas or stops_first)
+    if not serves and waits:
         wrong.append(f"{one.name}: nobody serves")
     return wrong
 
@@ -160,6 +163,12 @@ def test_what_another_session_holds_is_never_touched(
         assert theirs(world) == theirs(cluster)
 
 
+def _overlapping(desired: Desired) -> Desired:
+    """Return a wish that asks for nothing to stop first."""
+    workloads = tuple(replace(one, strategy="auto") for one in desired.workloads)
+    return replace(desired, workloads=workloads)
+
+
 @EXAMPLES
 @given(clusters(), st.lists(wishes(), max_size=3), DICE)
 def test_callers_always_find_somebody(
@@ -167,10 +176,13 @@ def test_callers_always_find_somebody(
 ) -> None:
     """Up, from one wish to the next, and down: the original answers, or a process of ours.
 
-    Not while an agent gives way to another of the same workload: its link is one.
+    Not while an agent gives way to another of the same workload: its link is one. Nor where the
+    original has to stop first.
     """
-    world, had = cluster, [target for target in TARGETS if worlds.answered(cluster, target)]
-    for desired in (*desires, Desired()):
+    alone = {facts.target for facts in cluster.workloads if facts.exclusive}
+    world, had = cluster, [one for one in TARGETS if worlds.answered(cluster, one)]
+    had = [target for target in had if target not in alone]
+    for desired in (*map(_overlapping, desires), Desired()):
         plan = diff(desired, world)
         moving = {one.target for one in plan.actions if isinstance(one, a.CreateAgent)}
         for action in any_order(plan, dice):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -119,6 +120,46 @@ def test_processes_wait_for_those_they_depend_on() -> None:
     """By the workloads' names; one that is not about to start is not waited for."""
     web, api = start("web", "api", "gone"), start("api")
     assert order.sort((web, api)) == (api, web)
+
+
+def one_after_the_other(name: str) -> dict[str, Action]:
+    """Return the actions of a workload whose Pods and agent may not run side by side."""
+    found = all_actions(name, "shop")
+    changed: dict[str, dict[str, object]] = {
+        "CreateAgent": {"after": ("tp-old",), "pod": f"tp-{name}-1"},
+        "StopOriginal": {"first": True},
+        "CloseTraffic": {"first": True},
+        "DeleteAgent": {"first": True, "pod": "tp-old"},
+        "StartOriginal": {"after": ("tp-old",)},
+    }
+    for kind, fields in changed.items():
+        found[kind] = replace(found[kind], **fields)  # type: ignore[arg-type]
+    return found
+
+
+ONE_AFTER_THE_OTHER = {
+    "CreateAgent": "OpenSession ClaimTarget StopOriginal DeleteAgent",
+    "StopOriginal": "ClaimTarget StartOriginal StartJanitor",
+    "CloseTraffic": "",
+    "DeleteAgent": "CloseTraffic StopProcess Disconnect",
+    "StartOriginal": "DeleteAgent",
+}
+
+
+@pytest.mark.parametrize("kind", ONE_AFTER_THE_OTHER)
+def test_what_may_not_run_side_by_side_takes_turns(kind: str) -> None:
+    """The original stops before the agent is made, and comes back after it is gone."""
+    own = one_after_the_other("web")
+    assert waited_for(own[kind], own) == set(ONE_AFTER_THE_OTHER[kind].split())
+
+
+def test_a_neighbour_that_takes_turns_is_waited_for_and_waits_for_nobody_like_it() -> None:
+    """Two of them do not wait for each other; an ordinary agent leaves after every original."""
+    one, two = one_after_the_other("web"), one_after_the_other("api")
+    assert waited_for(one["CloseTraffic"], two) == set()
+    ordinary = all_actions("ui", "shop")
+    assert waited_for(ordinary["CloseTraffic"], two) == {"StartOriginal"}
+    assert waited_for(one["CloseTraffic"], ordinary) == {"StartOriginal"}
 
 
 def test_what_is_independent_stays_as_it_was_given() -> None:

@@ -60,7 +60,13 @@ HOSTED = st.builds(
     serving=st.booleans(),
     listening=st.booleans(),
 )
-VERBS = [*permissions.session_verbs("shop"), *permissions.session_verbs("far")]
+VERBS = [
+    verb
+    for namespace in ("shop", "far")
+    for verb in permissions.session_verbs(
+        namespace, {one.kind for one in TARGETS if one.namespace == namespace}
+    )
+]
 
 
 @st.composite

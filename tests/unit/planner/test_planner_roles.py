@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from tpconfig.cli.render import yaml_documents
+from tpconfig.model.kinds import SWAPPABLE
 from tpconfig.model.observed import Permission
 from tpconfig.planner import permissions, roles
 
@@ -35,13 +36,13 @@ def wanted(verbs: tuple[Permission, ...]) -> set[tuple[str, str, str]]:
 def test_the_role_of_users_is_what_a_session_takes() -> None:
     """No verb more."""
     (role,) = roles.for_users("shop", group=None)
-    assert allowed(role["rules"]) == wanted(permissions.session_verbs("shop"))
+    assert allowed(role["rules"]) == wanted(permissions.session_verbs("shop", SWAPPABLE))
 
 
 def test_users_may_do_all_that_their_janitor_may() -> None:
     """Nobody can create a Role that allows more than they may themselves."""
     janitor = set(permissions.janitor_verbs("shop"))
-    assert janitor <= set(permissions.session_verbs("shop"))
+    assert janitor <= set(permissions.session_verbs("shop", SWAPPABLE))
 
 
 def test_a_group_is_bound() -> None:
