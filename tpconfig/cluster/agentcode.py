@@ -1,4 +1,4 @@
-"""The agent's own code, as it travels with the Pod: a zip in the container's ``args``.
+"""The agent's own code, as it travels with the Pod: in the container's ``args``.
 
 No further object and no further permission is needed, any image with Python 3.11 will do, and
 client and agent are always the same version. The file system of the Pod may be read-only and its
@@ -10,8 +10,7 @@ from __future__ import annotations
 import ast
 import base64
 import functools
-import io
-import zipfile
+import json
 import zlib
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -20,22 +19,23 @@ LIMIT_BYTES = 100 * 1024
 """Below the kernel's limit for one argument (128 KiB) with room to spare."""
 
 BOOTSTRAP = """\
-import base64,importlib.abc,importlib.util,io,sys,zipfile,zlib
-Z=zipfile.ZipFile(io.BytesIO(zlib.decompress(base64.b64decode(sys.argv[1]))))
-N=set(Z.namelist())
-class F(importlib.abc.MetaPathFinder,importlib.abc.Loader):
+import base64,json,sys,zlib
+from importlib.machinery import ModuleSpec
+C=json.loads(zlib.decompress(base64.b64decode(sys.argv[1])))
+class F:
  def find_spec(s,n,p=None,t=None):
   f=n.replace('.','/')
   for q,k in((f+'/__init__.py',True),(f+'.py',False)):
-   if q in N:
-    m=importlib.util.spec_from_loader(n,s,origin=q,is_package=k)
-    return m
+   if q in C:return ModuleSpec(n,s,origin=q,is_package=k)
+ def create_module(s,p):return None
  def exec_module(s,m):
-  exec(compile(Z.read(m.__spec__.origin),m.__spec__.origin,'exec'),m.__dict__)
+  q=m.__spec__.origin
+  exec(compile(C[q],q,'exec'),m.__dict__)
 sys.meta_path.insert(0,F())
 from tpconfig.agent.main import main
 sys.exit(main())
 """
+"""What the Pod runs first. It imports as little as it can: callers may be waiting for the agent."""
 
 JANITOR_BOOTSTRAP = BOOTSTRAP.replace("tpconfig.agent.main", "tpconfig.janitor.main")
 
@@ -45,7 +45,7 @@ _FILES = ("__init__.py", "names.py")
 
 @functools.cache
 def packed() -> str:
-    """Return the zip of ``tpconfig.agent`` and what it imports, as base64.
+    """Return the sources of ``tpconfig.agent`` and what it imports, as base64.
 
     The same sources give the same text, so that it can be compared and hashed.
     """
@@ -54,7 +54,7 @@ def packed() -> str:
 
 @functools.cache
 def packed_janitor() -> str:
-    """Return the zip of ``tpconfig.janitor`` and of all that it imports of ours, as base64."""
+    """Return the sources of ``tpconfig.janitor`` and of all that it imports of ours, as base64."""
     root = resources.files("tpconfig")
     found: dict[str, bytes] = {}
     left = [f"janitor/{entry.name}" for entry in root.joinpath("janitor").iterdir()]
@@ -84,13 +84,9 @@ def _imported(source: bytes) -> list[str]:
 
 
 def _packed(sources: list[tuple[str, bytes]]) -> str:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in sorted(sources):
-            entry = zipfile.ZipInfo(f"tpconfig/{name}", date_time=(1980, 1, 1, 0, 0, 0))
-            archive.writestr(entry, content)
     # Compressed as one: many small files of one author share their words.
-    text = base64.b64encode(zlib.compress(out.getvalue(), 9)).decode()
+    whole = json.dumps({f"tpconfig/{name}": content.decode() for name, content in sorted(sources)})
+    text = base64.b64encode(zlib.compress(whole.encode(), 9)).decode()
     assert len(text) < LIMIT_BYTES, f"the code is {len(text)} bytes"
     return text
 
