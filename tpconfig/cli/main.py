@@ -13,6 +13,7 @@ COMMANDS = {
     "up": "Swap the file's workloads for local processes, and hold that until Ctrl-C.",
     "down": "End the session and put the cluster back exactly as it was.",
     "plan": "Show what `tp up` would do, and change nothing.",
+    "reload": "Apply the file to the running session, as saving it does.",
     "run": "Run a command in a workload's world: its environment, names and network.",
     "env": "Print the environment that a workload's Pod and the file give.",
     "status": "Show the running session.",

@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict, is_dataclass
 from typing import Any, TextIO, assert_never
 
+from tpconfig.cli.diagnostics import render as render_error
 from tpconfig.cli.options import wants_color
 from tpconfig.model import events as e
 from tpconfig.model.events import Event
@@ -67,6 +68,8 @@ class EventView:
                 return [f"{workload} ended with {code}"]
             case e.LinkChanged(workload=workload, up=up, reason=reason):
                 return _link_lines(workload, up=up, reason=reason)
+            case e.FileSaved() | e.FileApplied() | e.FileRefused():
+                return _file_lines(event, color=self._color)
             case e.SessionUp(took_s=took_s):
                 return [f"up after {took_s:.2f} s; Ctrl-C puts everything back"]
             case e.Remark(text=text):
@@ -102,7 +105,11 @@ def plan_text(planned: e.Planned, *, color: bool) -> str:
         lines.append(f"note: {notice.text}{where}")
     if plan.empty:
         return "\n".join([*lines, "nothing to do: the cluster is as the file says"])
-    lines.append("")
+    return "\n".join([*lines, "", *_action_lines(plan, color=color), ""])
+
+
+def _action_lines(plan: Plan, *, color: bool) -> list[str]:
+    lines = []
     for action in plan.actions:
         text = f"  {describe.line(action)}"
         if color:
@@ -110,7 +117,7 @@ def plan_text(planned: e.Planned, *, color: bool) -> str:
             text = text.replace(sign, f"{_SIGN_COLORS[sign]}{sign}{_OFF}", 1)
         where = f"  ({action.reason.source})" if action.reason.source else ""
         lines.append(text + where)
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def permissions_text(plan: Plan) -> str:
@@ -167,6 +174,11 @@ def event_json(event: Event) -> dict[str, Any]:
             return {"event": kind, **action_json(action), "took_s": took_s, "detail": detail}
         case e.ActionFailed(action=action, message=message):
             return {"event": kind, **action_json(action), "message": message}
+        case e.FileSaved(plan=plan):
+            return {"event": kind, "actions": [action_json(action) for action in plan.actions]}
+        case e.FileRefused(error=error):
+            problems = [str(one) for one in getattr(error, "problems", ())]
+            return {"event": kind, "message": error.message, "problems": problems}
         case _:
             return {"event": kind, **_plain(event)}
 
@@ -204,6 +216,19 @@ def _plain(value: Any) -> dict[str, Any]:
             shown = getattr(value, hidden)
             found[hidden] = str(shown) if hidden == "target" else None
     return {key: one for key, one in found.items() if one is not None}
+
+
+def _file_lines(event: e.FileSaved | e.FileApplied | e.FileRefused, *, color: bool) -> list[str]:
+    match event:
+        case e.FileSaved(plan=plan):
+            if plan.empty:
+                return ["the file was saved: nothing to do"]
+            return ["the file was saved:", *_action_lines(plan, color=color)]
+        case e.FileApplied(took_s=took_s):
+            return [f"as the file says after {took_s:.2f} s"]
+        case e.FileRefused(error=error):
+            goes_on = "the file was saved, but cannot be applied: the session goes on as it was"
+            return [render_error(error, color=color), goes_on]
 
 
 def _link_lines(workload: str, *, up: bool, reason: str) -> list[str]:

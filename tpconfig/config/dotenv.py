@@ -13,6 +13,8 @@ from tpconfig.config import codes
 from tpconfig.config.reading import RefusedError, Text, decode
 from tpconfig.errors import Problem
 
+FILE_NAME: Final = ".env"
+
 _KEY: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[ \t]*")
 _SINGLE: Final = re.compile(r"'([^']*)'[ \t]*(?:#[^\n]*)?(?=\n|\Z)")
 _DOUBLE: Final = re.compile(r'"((?:[^"\\]|\\.)*)"[ \t]*(?:#[^\n]*)?(?=\n|\Z)', re.DOTALL)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tpconfig.config import codes, document, dotenv, limits, merge, nodes, problems, semantic
-from tpconfig.config.discover import STDIN, Found, discover, shown
+from tpconfig.config.discover import OVERRIDE_NAMES, STDIN, Found, discover, shown
 from tpconfig.config.interpolate import Interpolation
 from tpconfig.config.nodes import MapNode, Node
 from tpconfig.config.oldnames import notes_of
@@ -43,6 +43,12 @@ class Loaded:
     folder: Path
     paths: tuple[Path, ...]
     notes: tuple[Problem, ...] = ()
+
+    @property
+    def watched(self) -> tuple[Path, ...]:
+        """The files that were read, and those that would be read if they were there."""
+        beside = [self.folder / name for name in (*OVERRIDE_NAMES, dotenv.FILE_NAME)]
+        return tuple(dict.fromkeys((*self.paths, *beside)))
 
     def source_of(self, path: nodes.Path) -> Source | None:
         """Return where a value was written: ``("workloads", "api", "expose", 0)``."""
@@ -195,7 +201,7 @@ class _Reading:
     def _variables(self) -> Mapping[str, str]:
         """Return what ``${…}`` may name: the environment, before the ``.env`` beside the file."""
         if self._known is None:
-            path = self._found.folder / ".env"
+            path = self._found.folder / dotenv.FILE_NAME
             values: dict[str, str] = {}
             try:
                 content = _content(path) if path.is_file() else b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tpconfig.errors import TpError
 from tpconfig.model.actions import Action
 from tpconfig.model.plan import Plan
 
@@ -80,6 +81,27 @@ class LinkChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSaved:
+    """The file was saved, and this is about to be done."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class FileApplied:
+    """What the saved file asks for is there, ``took_s`` after the save was noticed."""
+
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileRefused:
+    """The saved file is broken or cannot be done; the session goes on as it was."""
+
+    error: TpError
+
+
+@dataclass(frozen=True, slots=True)
 class SessionUp:
     """Everything that was asked for is there."""
 
@@ -110,6 +132,9 @@ Event = (
     | ProcessOutput
     | ProcessEnded
     | LinkChanged
+    | FileSaved
+    | FileApplied
+    | FileRefused
     | SessionUp
     | Remark
     | SessionEnded

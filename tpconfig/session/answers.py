@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tpconfig.errors import TpError, UsageError
-from tpconfig.session import control, describe, facts_json, loading
+from tpconfig.session import control, describe, facts_json
 from tpconfig.session.holding import End, Holding, Why
 from tpconfig.session.hosted import Hosted
 from tpconfig.session.lifecycle import Session
-from tpconfig.session.start import with_namespace
+from tpconfig.session.reloading import Reloading
 from tpconfig.session.wish import Reload
 
 
@@ -20,6 +20,7 @@ class Answers:
 
     session: Session
     holding: Holding
+    reloading: Reloading
 
     async def answer(self, request: control.Message) -> control.Message:
         """Answer one request.
@@ -43,7 +44,9 @@ class Answers:
                 self.holding.end(End(Why.ASKED))
                 return {"ending": True}
             case "reload":
-                return await self._reload(Reload.from_json(request))
+                given = Reload.from_json(request) if "folder" in request else None
+                plan = await self.reloading.apply(given)
+                return {"changes": [describe.line(action) for action in plan.actions]}
             case unknown:
                 raise UsageError(f"this session does not know the request `{unknown}`")
 
@@ -81,10 +84,3 @@ class Answers:
             "env": one.process_environment(),
             "isolated": one.keeper.isolated,
         }
-
-    async def _reload(self, reload: Reload) -> dict[str, Any]:
-        session = self.session
-        wish = loading.load(reload, session.machine.here.environ)
-        desired = with_namespace(wish.desired, wish.namespace or session.api.namespace)
-        plan = await session.converge(desired, announce=False)
-        return {"changes": [describe.line(action) for action in plan.actions]}

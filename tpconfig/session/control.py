@@ -16,7 +16,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tpconfig.errors import ExitCode, TpError
+from tpconfig.errors import TpError
+from tpconfig.session import errors_json
 
 PROTOCOL = 1
 LINE_LIMIT = 16 * 1024 * 1024
@@ -24,18 +25,6 @@ CONNECT_TIMEOUT_S = 2.0
 
 Message = Mapping[str, Any]
 Answer = Callable[[Message], Awaitable[Message]]
-
-
-class RemoteError(TpError):
-    """The running session answered that it could not; ``exit_code`` is its verdict."""
-
-    def __init__(self, answer: Message) -> None:
-        super().__init__(
-            str(answer.get("error")),
-            hint=answer.get("hint"),
-            details=tuple(answer.get("details") or ()),
-        )
-        self.exit_code = ExitCode(int(answer.get("code", 1)))
 
 
 @asynccontextmanager
@@ -70,7 +59,7 @@ async def ask(path: Path, request: Message) -> Message | None:
     """Ask a session, however long its answer takes; ``None`` where none lives at ``path``.
 
     Raises:
-        RemoteError: it answered with an error.
+        TpError: it answered with an error, which is like its own.
     """
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -88,7 +77,7 @@ async def ask(path: Path, request: Message) -> Message | None:
         return None
     reply: Message = json.loads(line)
     if "error" in reply:
-        raise RemoteError(reply)
+        raise errors_json.from_json(reply)
     return reply
 
 
@@ -100,12 +89,7 @@ async def _reply(line: bytes, answer: Answer) -> Message:
             return {"error": text, "hint": "end it with the tp that started it", "code": 1}
         return await answer(request)
     except TpError as error:
-        return {
-            "error": error.message,
-            "hint": error.hint,
-            "details": error.details,
-            "code": int(error.exit_code),
-        }
+        return errors_json.to_json(error)
     except (ValueError, AttributeError, KeyError) as error:
         return {"error": f"not a request: {error}", "code": 2}
 

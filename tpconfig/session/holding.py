@@ -76,7 +76,7 @@ class Holding:
     async def converge(self) -> None:
         """Make the world equal to the wish again; a failure is said and tried again later."""
         try:
-            await self.session.converge(self.session.desired, announce=False)
+            await self.session.converge(self.session.desired)
         except TpError as error:
             self.session.emit(Remark(f"not as wished yet: {error.message}"))
 

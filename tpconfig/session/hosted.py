@@ -71,6 +71,7 @@ class Hosted:
     env: dict[str, str] = field(default_factory=dict)
     _link: Held[Link] | None = None
     _keeper: Held[Keeper] | None = None
+    _inside: world.World | None = None
     _redirect: Held[None] | None = None
     _inbound: Held[Inbound] | None = None
     _process: Held[Process] | None = None
@@ -136,11 +137,13 @@ class Hosted:
         self.ports = ports
 
     async def hand_over(self, fingerprint: str) -> str:
-        """Make the Pod's names and environment the workload's; write the exports."""
+        """Make the Pod's names and environment the workload's; write the exports.
+
+        What runs inside goes on, a shell for one, unless it would see other names than before.
+        """
         assert self._link is not None
         assert self.pod is not None
         described = self._link.value.describe
-        await self._close_keeper()
         inside = None
         if self.here.method == "namespace":
             own = world.NameFiles(
@@ -148,8 +151,10 @@ class Hosted:
             )
             theirs = world.NameFiles(described.hostname, described.resolv_conf, described.hosts)
             inside = world.build(theirs, own)
-        block = open_keeper(inside, state_dir=self.here.state.folder)
-        self._keeper = await hold(self.here.group, block)
+        if self._keeper is None or self._inside != inside:
+            await self._close_keeper()
+            block = open_keeper(inside, state_dir=self.here.state.folder)
+            self._keeper, self._inside = await hold(self.here.group, block), inside
         await self._redirect_to(self._link.value)
         wish = self.workload.env
         changes = environment.Changes(wish.set, wish.unset)

@@ -89,8 +89,12 @@ class Session:
             world = replace(world, denied=self._allowed[0], accounts=self._allowed[1])
         return world, diff(wanted, world, self.wish.image)
 
-    async def converge(self, desired: Desired, *, announce: bool = True) -> Plan:
+    async def converge(
+        self, desired: Desired, *, announce: Callable[[Plan], None] | None = None
+    ) -> Plan:
         """Make the world equal to ``desired``, planning again where it moves meanwhile.
+
+        ``announce`` is given the first plan before it is carried out.
 
         Returns:
             The plan that was applied last.
@@ -103,8 +107,8 @@ class Session:
             for attempt in range(REPLANS):
                 world, plan = await self.look(desired, ask=attempt == 0)
                 verdicts.raise_blockers(plan)
-                if announce and attempt == 0:
-                    self.emit(self.planned(plan, desired))
+                if announce is not None and attempt == 0:
+                    announce(plan)
                 self.desired = desired
                 self.touched |= {one.target.namespace for one in desired.workloads}
                 self.machine.adopt(desired)

@@ -37,7 +37,7 @@ def load(reload: Reload, environ: Mapping[str, str], *, noted: list[Problem] | N
         meant=reload.meant,
     )
     namespace = reload.namespace or found.namespace
-    return Wish(found.session, found.desired, choice, namespace, environ)
+    return Wish(found.session, found.desired, choice, namespace, environ, loaded.watched)
 
 
 def without_file(reload: Reload, environ: Mapping[str, str]) -> Wish:

@@ -42,12 +42,16 @@ def _write(event: Event, session: str) -> None:
             values = {"workload": workload, "code": code}
         case e.LinkChanged(workload=workload, up=up, reason=reason):
             values = {"workload": workload, "up": up, "reason": reason}
-        case e.SessionUp(took_s=took_s):
+        case e.FileSaved(plan=plan):
+            values = {"actions": [describe.line(action) for action in plan.actions]}
+        case e.FileRefused(error=error):
+            values = {"error": error.message}
+        case e.SessionUp(took_s=took_s) | e.FileApplied(took_s=took_s):
             values = {"took_s": took_s}
         case e.Remark(text=text):
             values = {"text": text}
         case e.SessionEnded(why=why, left=left):
             values = {"why": why, "left": left}
-    failed = isinstance(event, e.ActionFailed)
+    failed = isinstance(event, e.ActionFailed | e.FileRefused)
     level = logging.WARNING if failed else logging.INFO
     _log.log(level, type(event).__name__, extra={"session": session, **values})

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tpconfig import log
 from tpconfig.errors import ExitCode, TpError
 from tpconfig.model.desired import Desired
 from tpconfig.model.events import Remark, SessionEnded, SessionUp
+from tpconfig.model.plan import Plan
 from tpconfig.session import control, shell
 from tpconfig.session.answers import Answers
 from tpconfig.session.executor import Emit
@@ -18,6 +20,7 @@ from tpconfig.session.holding import End, Holding, Why
 from tpconfig.session.interrupts import Interrupted, Interrupts, catch_interrupts
 from tpconfig.session.lifecycle import Session
 from tpconfig.session.locks import only_one
+from tpconfig.session.reloading import Reloading
 from tpconfig.session.start import open_session
 from tpconfig.session.wish import Reload, Wish
 
@@ -30,6 +33,7 @@ class UpOptions:
     keep: bool = False
     interactive: bool = False
     stay: bool = False
+    watch: bool = True
     exit_code_from: str | None = None
 
 
@@ -56,13 +60,14 @@ async def up(wish: Wish, options: UpOptions, emit: Emit, is_up: Callable[[], Non
                     is_up()
                     return 0
                 holding = Holding(session, options.exit_code_from, options.stay)
-                answers = control.serve(paths.socket, Answers(session, holding).answer)
+                reloading = Reloading(session, options.reload, wish)
+                answers = Answers(session, holding, reloading)
                 with log.to_file(paths.own_log) as own_log:
-                    async with answers:
+                    async with control.serve(paths.socket, answers.answer):
                         await _come_up(session, desired, options, interrupts)
                         is_up()
                         await asyncio.to_thread(own_log.settle)
-                        end = await _hold(holding, options, interrupts)
+                        end = await _hold(holding, reloading, options, interrupts)
                         await _finish(session, end, interrupts)
     return end.code
 
@@ -93,7 +98,8 @@ async def _come_up(
 ) -> None:
     started_s = time.monotonic()
     try:
-        await interrupts.guard(session.converge(desired))
+        announce = partial(_announce, session, desired)
+        await interrupts.guard(session.converge(desired, announce=announce))
     except BaseException as error:
         if session.touched and not options.keep:
             await _undo(session, interrupts)
@@ -101,6 +107,10 @@ async def _come_up(
             raise InterruptedAllUndoneError from None
         raise
     session.emit(SessionUp(time.monotonic() - started_s))
+
+
+def _announce(session: Session, desired: Desired, plan: Plan) -> None:
+    session.emit(session.planned(plan, desired))
 
 
 class InterruptedAllUndoneError(TpError):
@@ -112,11 +122,15 @@ class InterruptedAllUndoneError(TpError):
         super().__init__("interrupted while starting: all of it was undone")
 
 
-async def _hold(holding: Holding, options: UpOptions, interrupts: Interrupts) -> End:
+async def _hold(
+    holding: Holding, reloading: Reloading, options: UpOptions, interrupts: Interrupts
+) -> End:
     """Hold until something ends the session; whatever fails here, all is put back."""
     try:
         async with asyncio.TaskGroup() as group:
             others = [group.create_task(_ask(holding, interrupts))]
+            if options.watch:
+                others.append(group.create_task(reloading.follow()))
             if options.interactive:
                 others.append(group.create_task(_type(holding)))
             end = await holding.until_end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from tpconfig.model.desired import Desired, SessionWish
@@ -23,7 +24,8 @@ class ClusterChoice:
 class Wish:
     """A whole request: the session, what it wants, and where.
 
-    ``namespace`` of ``None`` is the context's; targets without one are resolved then.
+    ``namespace`` of ``None`` is the context's; targets without one are resolved then. ``paths``
+    are the files that it depends on, there or not.
     """
 
     session: SessionWish
@@ -31,6 +33,7 @@ class Wish:
     cluster: ClusterChoice
     namespace: str | None
     environ: Mapping[str, str]
+    paths: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tpconfig.errors import ExitCode, TpError
-from tpconfig.session import control
+from tpconfig.session import control, errors_json
 
 
 async def echo(request: control.Message) -> control.Message:
@@ -63,7 +63,7 @@ async def test_an_error_arrives_whole(tmp_path: Path) -> None:
         raise LateError("no route", hint="look at the VPN", details=("one", "two"))
 
     async with control.serve(tmp_path / "s", fail):
-        with pytest.raises(control.RemoteError) as raised:
+        with pytest.raises(errors_json.RemoteError) as raised:
             await control.ask(tmp_path / "s", {"do": "reload"})
     error = raised.value
     assert (error.message, error.hint, error.details) == (

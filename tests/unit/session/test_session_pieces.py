@@ -18,7 +18,7 @@ from tpconfig.model.events import ActionDone, ActionFailed, Event
 from tpconfig.model.observed import HostedFacts
 from tpconfig.model.plan import Blocker, Fault, Plan
 from tpconfig.model.target import PodPort, PortPair, Target
-from tpconfig.session import control, facts_json, verdicts
+from tpconfig.session import control, errors_json, facts_json, verdicts
 from tpconfig.session.executor import execute
 from tpconfig.session.hold import hold
 from tpconfig.session.identity import identify
@@ -212,7 +212,7 @@ async def test_a_session_answers_on_its_socket(tmp_path: Path) -> None:
     async with control.serve(path, answer):
         assert os.stat(path).st_mode & 0o777 == 0o600
         assert await control.ask(path, {"do": "this"}) == {"did": "this"}
-        with pytest.raises(control.RemoteError) as raised:
+        with pytest.raises(errors_json.RemoteError) as raised:
             await control.ask(path, {"do": "fail"})
         assert (raised.value.exit_code, raised.value.hint) == (5, "wait")
     assert await control.ask(path, {"do": "this"}) is None

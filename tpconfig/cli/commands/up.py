@@ -12,7 +12,7 @@ import click
 
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
-from tpconfig.cli.wish import reload_of
+from tpconfig.cli.wish import STDIN, reload_of
 
 if TYPE_CHECKING:
     from tpconfig.model.events import Event
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is up.")
 @click.option("--now", is_flag=True, help="Move the traffic before anybody listens here.")
 @click.option("--keep", is_flag=True, help="Leave what was done where `up` fails.")
+@click.option("--no-watch", is_flag=True, help="Do not follow the file while it changes.")
 @click.option(
     "--exit-code-from", metavar="NAME", help="End with this workload's process, and its exit code."
 )
@@ -36,6 +37,7 @@ def command(
     detach: bool,
     now: bool,
     keep: bool,
+    no_watch: bool,
     exit_code_from: str | None,
     common: Common,
 ) -> None:
@@ -45,11 +47,13 @@ def command(
     hands its environment and names over, starts the process, moves the traffic, and scales the
     original to 0. Ctrl-C, `tp down`, or the end of every process puts it all back.
 
+    The session follows the file: what is saved is planned and applied while the rest goes on.
+
     With NAMEs, only these workloads. Without a `run` in the file, a shell that lives in the
     cluster; its end is the session's.
     """
     try:
-        asked = _Asked(common, names, profiles, now, keep, exit_code_from)
+        asked = _Asked(common, names, profiles, now, keep, not no_watch, exit_code_from)
         code = _detached(asked) if detach else _here(asked)
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
@@ -65,6 +69,7 @@ class _Asked:
     profiles: tuple[str, ...]
     now: bool
     keep: bool
+    watch: bool
     exit_code_from: str | None
 
 
@@ -127,6 +132,7 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
         keep=asked.keep,
         interactive=attended and terminal and bool(known) and not runs,
         stay=not attended,
+        watch=asked.watch and STDIN not in reload.files,
         exit_code_from=asked.exit_code_from,
     )
     return edge.run(up(wish, options, emit, is_up))

@@ -1,0 +1,90 @@
+"""Makes a session that is up what its file says: when the file is saved, or when it is asked to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tpconfig.errors import TpError, UsageError
+from tpconfig.local import filewatch
+from tpconfig.model.events import FileApplied, FileRefused, FileSaved
+from tpconfig.model.plan import Plan
+from tpconfig.session import loading
+from tpconfig.session.lifecycle import Session
+from tpconfig.session.start import with_namespace
+from tpconfig.session.wish import Reload, Wish
+
+
+@dataclass(slots=True)
+class Reloading:
+    """Knows where the wish of a session is read from, and reads it again."""
+
+    session: Session
+    reload: Reload
+    wish: Wish
+
+    refused: bool = False
+
+    async def apply(self, reload: Reload | None = None) -> Plan:
+        """Read the file again, from there from now on, and make the world equal to it.
+
+        What is wrong with the file leaves everything as it is.
+
+        Raises:
+            TpError: the file is not valid, its plan is blocked, or an action failed.
+        """
+        reload = reload or self.reload
+        plan = await self._apply(self._load(reload))
+        self.reload = reload
+        return plan
+
+    async def follow(self) -> None:
+        """Apply the file whenever it is saved; the last good one goes on where it is broken."""
+        emit = self.session.emit
+        async for _ in filewatch.changes(lambda: self.wish.paths):
+            began_s = time.monotonic()
+            try:
+                wish = self._load(self.reload)
+                if wish == self.wish and not self.refused:
+                    continue  # a comment, or the first look
+                plan = await self._apply(wish, lambda plan: emit(FileSaved(plan)))
+            except TpError as error:
+                self.refused = True
+                emit(FileRefused(error))
+            else:
+                self.refused = False
+                if not plan.empty:
+                    emit(FileApplied(time.monotonic() - began_s))
+
+    def _load(self, reload: Reload) -> Wish:
+        wish = loading.load(reload, self.session.machine.here.environ)
+        self._demand_the_same_session(wish)
+        return wish
+
+    async def _apply(self, wish: Wish, announce: Callable[[Plan], None] | None = None) -> Plan:
+        session, before = self.session, self.session.wish
+        desired = with_namespace(wish.desired, wish.namespace or session.api.namespace)
+        session.wish = wish.session
+        try:
+            plan = await session.converge(desired, announce=announce)
+        except TpError:
+            if session.desired is not desired:  # it has not begun
+                session.wish = before
+            raise
+        self.wish = wish
+        return plan
+
+    def _demand_the_same_session(self, wish: Wish) -> None:
+        """Refuse what a session is known by, and what it cannot change while it is up."""
+        fixed = {
+            "name": (self.wish.session.name, wish.session.name),
+            "cluster.context": (self.wish.cluster.context, wish.cluster.context),
+            "method": (self.wish.desired.method, wish.desired.method),
+        }
+        changed = [key for key, (before, after) in fixed.items() if before != after]
+        if changed:
+            raise UsageError(
+                f"{' and '.join(changed)} cannot change while the session is up",
+                hint="tp down, then tp up",
+            )
