@@ -133,20 +133,25 @@ def _workload(loaded: Loaded, name: str, chosen: set[str]) -> wish.Workload:
         strategy=one.strategy,
         init=one.init == "run",
         exposes=exposes,
-        env=_environment(loaded, one.env),
+        env=_environment(loaded, here, one.env),
         run=_run(loaded, here, one.run, chosen) if one.run else None,
         source=loaded.source_of(here),
         target_source=loaded.source_of((*here, "target")),
     )
 
 
-def _environment(loaded: Loaded, env: Environment) -> wish.EnvironmentWish:
+def _environment(loaded: Loaded, here: tuple[str, str], env: Environment) -> wish.EnvironmentWish:
     return wish.EnvironmentWish(
         set=tuple((key, str(value)) for key, value in env.set.items()),
         unset=tuple(env.unset),
         exports=tuple(
-            wish.Export(str(_absolute(loaded.folder, export.path)), export.format, export.keep)
-            for export in env.export
+            wish.Export(
+                str(_absolute(loaded.folder, export.path)),
+                export.format,
+                export.keep,
+                loaded.source_of((*here, "env", "export", index)),
+            )
+            for index, export in enumerate(env.export)
         ),
     )
 

@@ -37,6 +37,7 @@ class Export:
     path: str
     format: str = "dotenv"
     keep: bool = False
+    source: Source | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,11 @@ def resolve(
         process=fingerprint(_without_places(workload.run), workload.env) if workload.run else None,
         recreate=recreate,
         gone_first=strategy.in_the_way(workload, observed) if recreate and agent is None else (),
-        notices=(*resolved.notices, *_notices(workload, facts, recreate=recreate)),
+        notices=(
+            *resolved.notices,
+            *_notices(workload, facts, recreate=recreate),
+            *_export_notices(workload, observed),
+        ),
     )
 
 
@@ -244,6 +248,18 @@ def _service_notices(facts: WorkloadFacts, workload: Workload) -> tuple[Notice, 
                 )
             )
     return tuple(notices)
+
+
+def _export_notices(workload: Workload, observed: Observed) -> tuple[Notice, ...]:
+    return tuple(
+        Notice(
+            f"git does not ignore {export.path}: its secrets would be committed with the next "
+            "`git add`; put it in .gitignore",
+            export.source or workload.source,
+        )
+        for export in workload.env.exports
+        if export.path in observed.machine.visible_exports
+    )
 
 
 def serves_target(hosted: HostedFacts, one: ResolvedWorkload, observed: Observed) -> bool:

@@ -13,10 +13,11 @@ from pathlib import Path
 from tpconfig.errors import TpError
 from tpconfig.local import environment, exports, world
 from tpconfig.local.keeper import Keeper, open_keeper
+from tpconfig.local.leftovers import Leftovers
 from tpconfig.local.process import Process, ProcessSpec, open_process
 from tpconfig.local.state import SessionPaths
 from tpconfig.model.desired import Outbound, Workload
-from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput
+from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput, Remark
 from tpconfig.model.observed import HostedFacts
 from tpconfig.model.target import PortPair
 from tpconfig.session.executor import Emit
@@ -37,6 +38,7 @@ class Here:
     session: str
     group: asyncio.TaskGroup
     state: SessionPaths
+    leftovers: Leftovers
     method: str
     environ: Mapping[str, str]
     emit: Emit
@@ -221,9 +223,8 @@ class Hosted:
         await self.stop()
         await self._close_keeper()
         await self._close_link()
-        for export in self.workload.env.exports:
-            if not export.keep:
-                Path(export.path).unlink(missing_ok=True)
+        for remark in self.here.leftovers.retire(self.workload.name):
+            self.here.emit(Remark(remark))
         self.pod, self.ports, self.handed_over, self.serving = None, (), None, False
 
     async def _until_ready(self) -> None:
@@ -265,10 +266,12 @@ class Hosted:
         self.here.emit(LinkChanged(self.workload.name, state == "up", reason))
 
     def _write_exports(self) -> list[str]:
-        said = []
+        name, leftovers = self.workload.name, self.here.leftovers
+        paths = tuple(export.path for export in self.workload.env.exports)
+        said = leftovers.retire(name, but=paths)
         for export in self.workload.env.exports:
             rendered = exports.render(self.env, export.format)
-            exports.write(Path(export.path), rendered.content)
+            leftovers.export(name, export.path, rendered.content, keep=export.keep)
             if rendered.inexpressible:
                 left_out = ", ".join(rendered.inexpressible)
                 said.append(f"{export.path}: {export.format} cannot hold {left_out}")
