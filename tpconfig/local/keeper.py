@@ -18,7 +18,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final, NoReturn
 
@@ -260,7 +260,8 @@ async def _greet(
             "hosts": world.hosts,
             "nsswitch.conf": world.nsswitch,
         }
-        wish = {"hostname": world.hostname, "files": files}
+        binds = [asdict(bind) for bind in world.binds]
+        wish = {"hostname": world.hostname, "files": files, "binds": binds, "own": [*world.own]}
     await conversation.tell({"world": wish, "scratch": scratch})
     ready, descriptors = await conversation.first()
     if "failed" in ready:

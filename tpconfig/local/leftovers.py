@@ -33,14 +33,28 @@ class Exported:
 
 
 @dataclass(slots=True)
+class Link:
+    """A symbolic link that shows a Pod's files in the project."""
+
+    workload: str
+    to: str
+
+
+@dataclass(slots=True)
 class Leftovers:
     """One session's record; reads what an earlier process has left in it."""
 
     paths: SessionPaths
     _exported: dict[str, Exported] = field(default_factory=dict)
+    _links: dict[str, Link] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._exported = _read(self.paths.record)
+        try:
+            found = json.loads(self.paths.record.read_bytes())
+            self._exported = {path: Exported(**one) for path, one in found["exports"].items()}
+            self._links = {path: Link(**one) for path, one in found["links"].items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            pass  # there is none, or one that was never finished
 
     def export(self, workload: str, path: str, content: bytes, *, keep: bool) -> None:
         """Write an environment to a file; ``keep``: it is the user's own from then on.
@@ -66,10 +80,41 @@ class Leftovers:
         known.digests = [digest]
         self._save()
 
+    def link(self, workload: str, path: str, to: Path) -> None:
+        """Make a symbolic link to ``to``, which is the session's.
+
+        Raises:
+            TpError: there is something else.
+        """
+        place = Path(path)
+        try:
+            if place.is_symlink() and path in self._links:
+                place.unlink()
+            self._links[path] = Link(workload, str(to))
+            self._save()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(to)
+        except FileExistsError as error:
+            del self._links[path]
+            self._save()
+            raise TpError(
+                f"{path} is there already", hint="volumes.at names a path that is free"
+            ) from error
+        except OSError as error:
+            raise TpError(f"cannot make {path}: {error.strerror}") from error
+
+    def _unlink(self, path: str) -> None:
+        known = self._links.pop(path)
+        if os.path.islink(path) and os.readlink(path) == known.to:
+            os.unlink(path)
+
     def retire(self, workload: str, *, but: tuple[str, ...] = ()) -> list[str]:
         """Remove a workload's exports, all but some; return what has to be said about it."""
         stay = {os.path.realpath(path) for path in but}
         own = [path for path, one in self._exported.items() if one.workload == workload]
+        for path in [path for path, one in self._links.items() if one.workload == workload]:
+            if path not in but:
+                self._unlink(path)
         done = self._remove(path for path in own if path not in stay)
         return [remark for _, remark in done if remark]
 
@@ -80,9 +125,11 @@ class Leftovers:
             remark or (f"put {path} back" if path in copied else f"removed {path}")
             for path, remark in self._remove(self._exported)
         ]
-        unmounted = mounting.unmount_all(self.paths.files)
-        said += [f"unmounted {path}" for path in unmounted]
-        shutil.rmtree(self.paths.files, ignore_errors=True)
+        for path in [*self._links]:
+            self._unlink(path)
+        if not mounting.remove_tree(self.paths.files):
+            said.append(f"{self.paths.files}: something is still mounted there; umount it")
+            return said
         self.paths.socket.unlink(missing_ok=True)
         self.paths.record.unlink(missing_ok=True)
         return said
@@ -128,20 +175,14 @@ class Leftovers:
             (self.paths.folder / one.before).unlink(missing_ok=True)
 
     def _save(self) -> None:
-        if not self._exported:
+        if not self._exported and not self._links:
             self.paths.record.unlink(missing_ok=True)
             return
-        record = {"exports": {path: asdict(one) for path, one in self._exported.items()}}
+        record = {
+            "exports": {path: asdict(one) for path, one in self._exported.items()},
+            "links": {path: asdict(one) for path, one in self._links.items()},
+        }
         exports.write(self.paths.record, json.dumps(record, indent=1).encode())
-
-
-def _read(path: Path) -> dict[str, Exported]:
-    """Read a record; one that was never finished says nothing."""
-    try:
-        found = json.loads(path.read_bytes())
-        return {path: Exported(**entry) for path, entry in found["exports"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {}
 
 
 def _digest(content: bytes) -> str:

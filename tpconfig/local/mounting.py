@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -28,6 +29,25 @@ def unmount(point: Path) -> bool:
 def unmount_all(folder: Path) -> list[Path]:
     """Take every mount in a folder off; return those that were."""
     return [point for point in mounts_below(folder) if unmount(point)]
+
+
+def remove_tree(folder: Path) -> bool:
+    """Remove a folder of ours; never what is mounted in it, which is somebody else's.
+
+    Returns:
+        Whether nothing is mounted in it any more.
+    """
+    unmount_all(folder)
+    if mounts_below(folder):
+        return False
+    if folder.is_dir():
+        for path, folders, _ in os.walk(folder):
+            for name in folders:
+                place = os.path.join(path, name)
+                if not os.path.islink(place):
+                    os.chmod(place, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def _points(table: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tpconfig import names
+from tpconfig.local.inside.places import Bind
 
 _KEPT_FROM_POD: Final = ("search", "domain", "options", "sortlist")
 _IN_EVERY_FILE: Final = frozenset(
@@ -26,12 +27,18 @@ _NO_NSSWITCH: Final = "passwd: files\ngroup: files\nshadow: files\n"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the process inside sees; ``hostname`` of ``None`` leaves the machine's."""
+    """What the process inside sees; ``hostname`` of ``None`` leaves the machine's.
+
+    ``binds`` are files and folders seen at other paths; ``own`` are paths below those that stay
+    this machine's.
+    """
 
     resolv_conf: str
     hosts: str
     nsswitch: str
     hostname: str | None = None
+    binds: tuple[Bind, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

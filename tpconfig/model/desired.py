@@ -50,6 +50,20 @@ class EnvironmentWish:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumesWish:
+    """How the Pod's files come here; ``at`` is absolute.
+
+    ``paths`` limits what comes, ``local`` are paths of the Pod that stay this machine's own.
+    """
+
+    mode: str = "mount"
+    paths: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    at: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """The local process; ``cwd`` is absolute."""
 
@@ -95,6 +109,7 @@ class Workload:
     init: bool = True
     exposes: tuple[Expose, ...] | None = None
     env: EnvironmentWish = EnvironmentWish()
+    volumes: VolumesWish = VolumesWish()
     run: Run | None = None
     source: Source | None = field(default=None, compare=False)
     target_source: Source | None = field(default=None, compare=False)

@@ -85,9 +85,7 @@ def resolve(
         changes_hands=_changes_hands(workload, observed),
         image=image.name,
         built_from=built_from,
-        handed_over=fingerprint(
-            workload.env, workload.target, container.name, desired.method, desired.outbound
-        ),
+        handed_over=_handed_over(workload, container, desired),
         process=fingerprint(_without_places(workload.run), workload.env) if workload.run else None,
         recreate=recreate,
         gone_first=strategy.in_the_way(workload, observed) if recreate and agent is None else (),
@@ -163,6 +161,11 @@ def agent_name(session: str, workload: str, taken: Container[str]) -> str:
 def fingerprint(*parts: object) -> str:
     """Return a short digest of values whose ``repr`` is their content."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def _handed_over(workload: Workload, container: ContainerFacts, desired: Desired) -> str:
+    wish = (workload.env, workload.volumes, workload.target, container.name)
+    return fingerprint(*wish, desired.method, desired.outbound)
 
 
 def _without_places(run: Run) -> str:

@@ -165,6 +165,7 @@ class Machine:
             pod=action.pod,
             container=action.container,
             spec_keys=frozenset(entry["name"] for entry in container.get("env") or ()),
+            mount_paths=frozenset(m["mountPath"] for m in container.get("volumeMounts") or ()),
             grace_s=cluster.owner.ttl_s,
         )
         link_port, _ = manifests.agent_ports(pod_spec, action.pod)
