@@ -89,11 +89,7 @@ def resolve(
         process=fingerprint(_without_places(workload.run), workload.env) if workload.run else None,
         recreate=recreate,
         gone_first=strategy.in_the_way(workload, observed) if recreate and agent is None else (),
-        notices=(
-            *resolved.notices,
-            *_notices(workload, facts, recreate=recreate),
-            *_export_notices(workload, observed),
-        ),
+        notices=(*resolved.notices, *_notices(workload, facts, observed, recreate=recreate)),
     )
 
 
@@ -113,9 +109,12 @@ def _fingerprint_of_agent(
     )
 
 
-def _notices(workload: Workload, facts: WorkloadFacts, *, recreate: bool) -> tuple[Notice, ...]:
+def _notices(
+    workload: Workload, facts: WorkloadFacts, observed: Observed, *, recreate: bool
+) -> tuple[Notice, ...]:
     return (
         *_service_notices(facts, workload),
+        *_export_notices(workload, observed),
         *strategy.notices(workload, facts, recreate=recreate),
         *circumstances.notices(workload, facts),
     )
