@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,22 @@ def test_copies_are_under_tp_root_in_every_method(place: Place) -> None:
     eventually(lambda: config.read_text() == "new", "not refreshed", timeout_s=120)
     place.ok("down")
     assert not os.path.lexists(at)
+
+
+def test_the_sidecars_are_on_the_processes_localhost(place: Place) -> None:
+    """What listens on the Pod's loopback only is reached on the loopback here, and only there."""
+    web = objects.deployment("web")
+    serve = ["-m", "http.server", "8910", "--bind", "127.0.0.1", "--directory", "/etc"]
+    sidecar = {"name": "sidecar", "image": objects.BASE, "command": [objects.PYTHON, *serve]}
+    web["spec"]["template"]["spec"]["containers"].append(sidecar)
+    place.apply(web)
+    workload = {"target": "deployment/web:web", "mode": "none", "pod_localhost": [8910]}
+    place.write({"web": {**workload, "run": {"command": "sleep 600"}}})
+    place.ok("up", "-d")
+    url = "http://localhost:8910/hostname"
+    ask = ["curl", "-sSm", "9", "--retry", "9", "--retry-all-errors", url]
+    assert place.ok("run", "web", "--", *ask).startswith("tp-")
+    assert subprocess.run(["curl", "-sm", "9", url], check=False).returncode == 7
 
 
 def test_only_what_is_asked_for(place: Place) -> None:

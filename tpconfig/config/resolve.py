@@ -136,6 +136,7 @@ def _workload(loaded: Loaded, name: str, chosen: set[str]) -> wish.Workload:
         exposes=exposes,
         env=_environment(loaded, here, one.env),
         volumes=_volumes(loaded, one.volumes),
+        pod_localhost=tuple(one.pod_localhost),
         run=_run(loaded, here, one.run, chosen) if one.run else None,
         source=loaded.source_of(here),
         target_source=loaded.source_of((*here, "target")),

@@ -50,6 +50,7 @@ ENGINES: Final[dict[str, frozenset[Any]]] = {
     "workloads.*.expose.*.protocol": ANY,
     "workloads.*.expose.*.wait": frozenset({0.0}),
     "workloads.*.env": ANY,
+    "workloads.*.pod_localhost": ANY,
     "workloads.*.volumes": ANY,
     "workloads.*.run.command": ANY,
     "workloads.*.run.cwd": ANY,

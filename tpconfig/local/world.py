@@ -75,7 +75,7 @@ def resolv_conf(pod: str) -> str:
 
 
 def hosts(pod: NameFiles, machine_name: str) -> str:
-    """Return loopback, this machine's and the Pod's name, and the Pod's aliases.
+    """Return loopback, this machine's and the Pod's name, this machine, and the Pod's aliases.
 
     Both names mean the process itself, wherever it looks its own name up.
     """
@@ -83,6 +83,7 @@ def hosts(pod: NameFiles, machine_name: str) -> str:
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     if own:
         lines.append(f"127.0.1.1 {' '.join(own)}")
+    lines.append(f"{names.HOST_ADDRESS} {names.HOST_NAME}")
     for line in pod.hosts.splitlines():
         address, *named = line.partition("#")[0].split() or [""]
         aliases = [name for name in named if name not in _IN_EVERY_FILE]

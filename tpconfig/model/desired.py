@@ -110,6 +110,7 @@ class Workload:
     exposes: tuple[Expose, ...] | None = None
     env: EnvironmentWish = EnvironmentWish()
     volumes: VolumesWish = VolumesWish()
+    pod_localhost: tuple[int, ...] = ()
     run: Run | None = None
     source: Source | None = field(default=None, compare=False)
     target_source: Source | None = field(default=None, compare=False)

@@ -163,8 +163,8 @@ def fingerprint(*parts: object) -> str:
 
 
 def _handed_over(workload: Workload, container: ContainerFacts, desired: Desired) -> str:
-    wish = (workload.env, workload.volumes, workload.target, container.name)
-    return fingerprint(*wish, desired.method, desired.outbound)
+    wish = (workload.env, workload.volumes, workload.pod_localhost)
+    return fingerprint(*wish, workload.target, container.name, desired.method, desired.outbound)
 
 
 def _without_places(run: Run) -> str:

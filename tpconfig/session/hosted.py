@@ -162,7 +162,7 @@ class Hosted:
                 hostname=os.uname().nodename, nsswitch=_read("/etc/nsswitch.conf")
             )
             theirs = world.NameFiles(described.hostname, described.resolv_conf, described.hosts)
-            binds, remarks = self.files.binds(self._precious())
+            binds, remarks = self.files.binds(self.here.environ.get("HOME", ""), self.workload.run)
             inside = replace(world.build(theirs, own), binds=tuple(binds), own=wish.local)
             said += remarks
         block = open_keeper(inside, state_dir=self.here.state.folder)
@@ -299,21 +299,18 @@ class Hosted:
                 said.append(f"{export.path}: {export.format} cannot hold {left_out}")
         return said
 
-    def _precious(self) -> list[str]:
-        """Return the folders of this machine that no volume may hide."""
-        run = self.workload.run
-        folders = [os.getcwd(), str(self.here.state.folder), self.here.environ.get("HOME", "")]
-        folders += [run.cwd] if run is not None else []
-        return [path for folder in folders if folder and (path := os.path.realpath(folder)) != "/"]
-
     async def _redirect_to(self, link: Link) -> None:
         """Have what the processes send go through this link; they stay as they are."""
         redirect, self._redirect = self._redirect, None
         if redirect is not None:
             await redirect.close()
-        if self.keeper is not None and self.keeper.isolated:
+        if self.keeper is not None:
             redirection = open_redirection(
-                self.keeper, link, self.here.outbound, self.here.api_server
+                self.keeper,
+                link,
+                self.here.outbound,
+                api_server=self.here.api_server,
+                pod_ports=self.workload.pod_localhost,
             )
             self._redirect = await hold(self.here.group, redirection)
 

@@ -14,7 +14,7 @@ from tpconfig.local import mounting, sshfs, volumes
 from tpconfig.local.copies import CopiedVolumes
 from tpconfig.local.inside.places import Bind
 from tpconfig.local.volumes import Choice, Decision, PodMount, Volume
-from tpconfig.model.desired import VolumesWish
+from tpconfig.model.desired import Run, VolumesWish
 from tpconfig.session.hold import Held, hold
 from tpconfig.tunnel.control import Description
 from tpconfig.tunnel.files import open_copies
@@ -105,11 +105,12 @@ class PodFiles:
             await asyncio.to_thread(mounting.remove_tree, self.folder)
         self._made_from, self.decision = None, Decision()
 
-    def binds(self, precious: Collection[str]) -> tuple[list[Bind], list[str]]:
+    def binds(self, home: str, run: Run | None) -> tuple[list[Bind], list[str]]:
         """Return what a process can see at the Pod's own paths, and why it cannot see the rest.
 
-        ``precious`` are folders of this machine that no volume may hide.
+        No volume may hide the user's home, the project, or our own folder.
         """
+        precious = _precious(os.getcwd(), home, str(self.folder), run.cwd if run else "")
         assert self._taker is not None or not self.decision.volumes
         binds, remarks = [], []
         for one in self.decision.volumes:
@@ -162,6 +163,10 @@ class PodFiles:
                 names = ", ".join(copied.skipped[:3])
                 said.append(f"{path}: the agent may not read {names}{more}")
         return said
+
+
+def _precious(*folders: str) -> list[str]:
+    return [path for one in folders if one and (path := os.path.realpath(one)) != "/"]
 
 
 def _link_var_run(root: Path, decision: Decision) -> None:
