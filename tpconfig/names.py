@@ -91,5 +91,11 @@ ENV_SECRET: Final = "TPCONFIG_SECRET"
 ENV_JANITOR: Final = "TPCONFIG_JANITOR"
 """The janitor's settings, one JSON object."""
 
+HOST_NAME: Final = "host.tp.internal"
+"""What a workload's processes call this machine's own localhost."""
+
+HOST_ADDRESS: Final = "198.18.0.52"
+"""Its address there: RFC 2544 space, which no network routes."""
+
 RESOLVER_ADDRESS: Final = "198.18.0.53"
 """The nameserver in a workload's own ``resolv.conf``: RFC 2544 space, which no network routes."""

@@ -117,6 +117,13 @@ def test_localhost_is_the_workloads_own(inside: Place) -> None:
             assert done.returncode == 7, (number, done.stderr)
 
 
+def test_this_machines_localhost_has_a_name(inside: Place) -> None:
+    """What listens on loopback here is reached as host.tp.internal."""
+    with listening.web("127.0.0.1") as (port, _):
+        url = f"http://host.tp.internal:{port}"
+        assert inside.ok("run", "web", "--", "curl", "-sSm", "9", url) == "hello"
+
+
 def test_the_pods_own_aliases(inside: Place) -> None:
     """What ``hostAliases`` adds to the Pod's hosts is there, on loopback too."""
     found = inside.ok("run", "web", "--", "getent", "hosts", "somebody.test")

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tpconfig.agent import volumes
 from tpconfig.agent.settings import Settings
 
-CAPABILITIES: Final = ("tcp", "udp", "dns", "listen", "ready")
+CAPABILITIES: Final = ("tcp", "udp", "dns", "listen", "ready", "files")
 MAX_FILE: Final = 1024 * 1024
 
 _OURS: Final = "TPCONFIG_"
@@ -29,6 +30,8 @@ def describe(settings: Settings) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "capabilities": list(CAPABILITIES),
         "pid": os.getpid(),
+        "mounts": volumes.mounts(),
+        "sftp": volumes.sftp_server() is not None,
     }
 
 

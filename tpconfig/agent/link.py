@@ -7,7 +7,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, assert_never
 
-from tpconfig.agent import accepting, control, describe, dial, listen, questions
+from tpconfig.agent import accepting, control, copying, describe, dial, listen, questions, volumes
+from tpconfig.agent import sftp as sftp_server
 from tpconfig.agent.accepting import Peer
 from tpconfig.agent.pipe import LinkPipe
 from tpconfig.agent.pod import Pod
@@ -17,8 +18,10 @@ from tpconfig.mux.aio import Mux, MuxStream, Role
 from tpconfig.mux.opening import (
     Control,
     Dns,
+    Files,
     Opening,
     Refusal,
+    Sftp,
     TcpFrom,
     TcpTo,
     UdpFrom,
@@ -151,6 +154,12 @@ class PeerLink:
                 assert self._tasks is not None
                 stream.write(serving.OK)
                 return questions.DnsStream(self._pod.forwarder, self._tasks)
+            case Files():
+                assert self._tasks is not None
+                stream.write(serving.OK)
+                return copying.CopyStream(volumes.mounts(), self._tasks)
+            case Sftp():
+                return self._sftp(stream)
             case TcpTo():
                 return self._tcp_to(stream, opening)
             case UdpTo():
@@ -185,6 +194,22 @@ class PeerLink:
                     self._connections.discard(splice)
 
         self._spawn(stream, connect)
+        return splice.a
+
+    def _sftp(self, stream: MuxStream) -> asyncio.Protocol:
+        splice = self._new_splice()
+
+        async def serve() -> None:
+            try:
+                sock, server = await sftp_server.start()
+                stream.write(serving.OK)
+                if not await serving.join(sock, splice.b):
+                    splices.reset(stream)
+                await server.wait()
+            finally:
+                self._connections.discard(splice)
+
+        self._spawn(stream, serve)
         return splice.a
 
     def _udp_to(self, stream: MuxStream, to: UdpTo) -> asyncio.Protocol:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 import click
 
 import tpconfig
 from tpconfig.cli.options import Common, common_options
+from tpconfig.session.sweep import sweep
 
 COMMANDS = {
     "up": "Swap the file's workloads for local processes, and hold that until Ctrl-C.",
@@ -87,6 +89,8 @@ def tp(ctx: click.Context, common: Common) -> None:
     this machine. `tp up` does it, `tp down` puts the cluster back exactly as it was.
     """
     ctx.obj = common
+    for line in sweep(os.environ):
+        click.echo(f"tp: {line}", err=True)
 
 
 def main() -> None:

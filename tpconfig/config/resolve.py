@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tpconfig.config.environment import Environment
+from tpconfig.config.environment import Environment, Volumes
 from tpconfig.config.fields import Destination
 from tpconfig.config.load import Loaded
 from tpconfig.config.process import Run
@@ -133,21 +134,38 @@ def _workload(loaded: Loaded, name: str, chosen: set[str]) -> wish.Workload:
         strategy=one.strategy,
         init=one.init == "run",
         exposes=exposes,
-        env=_environment(loaded, one.env),
+        env=_environment(loaded, here, one.env),
+        volumes=_volumes(loaded, one.volumes),
+        pod_localhost=tuple(one.pod_localhost),
         run=_run(loaded, here, one.run, chosen) if one.run else None,
         source=loaded.source_of(here),
         target_source=loaded.source_of((*here, "target")),
     )
 
 
-def _environment(loaded: Loaded, env: Environment) -> wish.EnvironmentWish:
+def _environment(loaded: Loaded, here: tuple[str, str], env: Environment) -> wish.EnvironmentWish:
     return wish.EnvironmentWish(
         set=tuple((key, str(value)) for key, value in env.set.items()),
         unset=tuple(env.unset),
         exports=tuple(
-            wish.Export(str(_absolute(loaded.folder, export.path)), export.format, export.keep)
-            for export in env.export
+            wish.Export(
+                str(_absolute(loaded.folder, export.path)),
+                export.format,
+                export.keep,
+                loaded.source_of((*here, "env", "export", index)),
+            )
+            for index, export in enumerate(env.export)
         ),
+    )
+
+
+def _volumes(loaded: Loaded, volumes: Volumes) -> wish.VolumesWish:
+    return wish.VolumesWish(
+        mode=volumes.mode,
+        paths=tuple(volumes.paths),
+        local=tuple(volumes.local),
+        at=os.path.abspath(loaded.folder / Path(volumes.at).expanduser()) if volumes.at else None,
+        read_only=volumes.read_only,
     )
 
 

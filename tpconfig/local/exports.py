@@ -77,6 +77,8 @@ def write(path: Path, content: bytes) -> bool:
         if _holds(target, content):
             target.chmod(0o600)
             return False
+        if not target.parent.exists():
+            target.parent.mkdir(parents=True)
         descriptor, draft = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -18,11 +18,11 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final, NoReturn
 
-from tpconfig.errors import UsageError
+from tpconfig.errors import TpError, UsageError
 from tpconfig.local.diagnosis import Diagnosis, Failure, diagnose
 from tpconfig.local.inside import loop as inside
 from tpconfig.local.inside import wire
@@ -156,6 +156,35 @@ class Keeper:
         """Connect to ``port`` on the loopback inside, IPv4 first; ``None`` where nobody listens."""
         return await connect_loopback(port, self._socket)
 
+    async def listen(self, port: int) -> list[socket.socket]:
+        """Return sockets that listen on ``port`` of the loopback inside, IPv4 and IPv6.
+
+        Raises:
+            TpError: somebody inside listens there.
+        """
+        socks = []
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            try:
+                sock = await self._socket(family)
+            except (RefusedError, OSError):
+                continue  # no IPv6 here
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((host, port))
+                sock.listen()
+            except OSError as error:
+                sock.close()
+                if family == socket.AF_INET6:
+                    continue
+                raise TpError(
+                    f"port {port} cannot be listened on: {error.strerror}",
+                    hint="pod_localhost takes ports that nobody here listens on",
+                ) from error
+            socks.append(sock)
+        return socks
+
     async def connect_udp(self, port: int) -> socket.socket:
         """Return a UDP socket that sends to ``port`` on the loopback inside."""
         if self.isolated:
@@ -260,7 +289,8 @@ async def _greet(
             "hosts": world.hosts,
             "nsswitch.conf": world.nsswitch,
         }
-        wish = {"hostname": world.hostname, "files": files}
+        binds = [asdict(bind) for bind in world.binds]
+        wish = {"hostname": world.hostname, "files": files, "binds": binds, "own": [*world.own]}
     await conversation.tell({"world": wish, "scratch": scratch})
     ready, descriptors = await conversation.first()
     if "failed" in ready:

@@ -13,7 +13,7 @@ from tpconfig.errors import UsageError
 from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.local.keeper import MethodError, open_keeper
 from tpconfig.local.sockets import listening
-from tpconfig.local.world import World
+from tpconfig.local.world import NameFiles, World
 from tpconfig.model.target import PodPort
 
 _PROBE: Final = World("nameserver 198.18.0.53\n", "127.0.0.1 localhost\n", "hosts: files dns\n")
@@ -34,6 +34,15 @@ async def namespace_problem(state_dir: Path) -> Diagnosis | None:
             return None
     except MethodError as error:
         return error.diagnosis
+
+
+def name_files() -> NameFiles:
+    """Return what this machine's own programs learn names from, as far as processes inside do."""
+    try:
+        nsswitch = Path("/etc/nsswitch.conf").read_text()
+    except OSError:
+        nsswitch = ""
+    return NameFiles(hostname=os.uname().nodename, nsswitch=nsswitch)
 
 
 def ports_in_use(ports: Collection[PodPort], *, proc: Path = Path("/proc")) -> dict[PodPort, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tpconfig import names
+from tpconfig.local.inside.places import Bind
 
 _KEPT_FROM_POD: Final = ("search", "domain", "options", "sortlist")
 _IN_EVERY_FILE: Final = frozenset(
@@ -26,12 +27,18 @@ _NO_NSSWITCH: Final = "passwd: files\ngroup: files\nshadow: files\n"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the process inside sees; ``hostname`` of ``None`` leaves the machine's."""
+    """What the process inside sees; ``hostname`` of ``None`` leaves the machine's.
+
+    ``binds`` are files and folders seen at other paths; ``own`` are paths below those that stay
+    this machine's.
+    """
 
     resolv_conf: str
     hosts: str
     nsswitch: str
     hostname: str | None = None
+    binds: tuple[Bind, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ def resolv_conf(pod: str) -> str:
 
 
 def hosts(pod: NameFiles, machine_name: str) -> str:
-    """Return loopback, this machine's and the Pod's name, and the Pod's aliases.
+    """Return loopback, this machine's and the Pod's name, this machine, and the Pod's aliases.
 
     Both names mean the process itself, wherever it looks its own name up.
     """
@@ -76,6 +83,7 @@ def hosts(pod: NameFiles, machine_name: str) -> str:
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     if own:
         lines.append(f"127.0.1.1 {' '.join(own)}")
+    lines.append(f"{names.HOST_ADDRESS} {names.HOST_NAME}")
     for line in pod.hosts.splitlines():
         address, *named = line.partition("#")[0].split() or [""]
         aliases = [name for name in named if name not in _IN_EVERY_FILE]

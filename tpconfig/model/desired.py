@@ -37,6 +37,7 @@ class Export:
     path: str
     format: str = "dotenv"
     keep: bool = False
+    source: Source | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,20 @@ class EnvironmentWish:
     set: tuple[tuple[str, str], ...] = ()
     unset: tuple[str, ...] = ()
     exports: tuple[Export, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VolumesWish:
+    """How the Pod's files come here; ``at`` is absolute.
+
+    ``paths`` limits what comes, ``local`` are paths of the Pod that stay this machine's own.
+    """
+
+    mode: str = "mount"
+    paths: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    at: str | None = None
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,8 @@ class Workload:
     init: bool = True
     exposes: tuple[Expose, ...] | None = None
     env: EnvironmentWish = EnvironmentWish()
+    volumes: VolumesWish = VolumesWish()
+    pod_localhost: tuple[int, ...] = ()
     run: Run | None = None
     source: Source | None = field(default=None, compare=False)
     target_source: Source | None = field(default=None, compare=False)

@@ -196,7 +196,8 @@ class MachineFacts:
     """This machine: what is hosted, which methods work and which commands exist.
 
     ``missing_commands`` are pairs of a workload and the program that its command starts with;
-    ``ports_in_use`` are number, protocol and who listens there.
+    ``ports_in_use`` are number, protocol and who listens there; ``tracked_exports`` are files that
+    git has, ``visible_exports`` files that it would take because nothing ignores them.
     """
 
     hosted: tuple[HostedFacts, ...] = ()
@@ -204,6 +205,8 @@ class MachineFacts:
     method_problem: tuple[str, str] | None = None
     missing_commands: tuple[tuple[str, str], ...] = ()
     ports_in_use: tuple[tuple[int, str, str], ...] = ()
+    tracked_exports: tuple[str, ...] = ()
+    visible_exports: tuple[str, ...] = ()
 
     def holder_of(self, port: int, protocol: str) -> str | None:
         """Return who listens on a port of this machine (``node, pid 4711``)."""

@@ -69,7 +69,17 @@ class UdpFrom:
     peer_port: int
 
 
-Opening: TypeAlias = Control | TcpTo | UdpTo | Dns | TcpFrom | UdpFrom
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Copy volumes of the Pod, and go on with what changes in them; see ``filerecords``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sftp:
+    """Speak SFTP with a server in the Pod."""
+
+
+Opening: TypeAlias = Control | TcpTo | UdpTo | Dns | TcpFrom | UdpFrom | Files | Sftp
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,10 @@ def encode(opening: Opening) -> bytes:
             return b"control\n"
         case Dns():
             return b"dns\n"
+        case Files():
+            return b"files\n"
+        case Sftp():
+            return b"sftp\n"
         case TcpTo(host, port):
             return _line("tcp", host, port)
         case UdpTo(host, port):
@@ -122,6 +136,10 @@ def decode(line: bytes) -> Opening:
             return Control()
         case ["dns"]:
             return Dns()
+        case ["files"]:
+            return Files()
+        case ["sftp"]:
+            return Sftp()
         case ["tcp", host, port]:
             return TcpTo(_host(host), _port(port))
         case ["udp", host, port]:

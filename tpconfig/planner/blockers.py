@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tpconfig.errors import Problem
 from tpconfig.model.actions import Action
-from tpconfig.model.desired import Desired
+from tpconfig.model.desired import Desired, Export
 from tpconfig.model.observed import Observed
 from tpconfig.model.plan import Blocker, Fault
 from tpconfig.model.target import PortPair
@@ -31,6 +31,11 @@ def of_machine(
                 hint="install it, or write its path",
             )
             blockers.append(Blocker(Fault.USAGE, problem))
+        blockers += [
+            _tracked(one, export)
+            for export in one.workload.env.exports
+            if export.path in machine.tracked_exports
+        ]
         starts = run is not None and one.hosted is None
         if starts and machine.method == "none":
             blockers += [
@@ -39,6 +44,16 @@ def of_machine(
                 if (holder := machine.holder_of(pair.local, pair.pod.protocol))
             ]
     return blockers
+
+
+def _tracked(one: ResolvedWorkload, export: Export) -> Blocker:
+    problem = Problem(
+        "TP313",
+        f"workloads.{one.workload.name}: git tracks {export.path}: its secrets would be committed",
+        export.source or one.workload.source,
+        hint="export to another file, or `git rm --cached` it and add it to .gitignore",
+    )
+    return Blocker(Fault.USAGE, problem)
 
 
 def _port_taken(one: ResolvedWorkload, pair: PortPair, holder: str) -> Blocker:

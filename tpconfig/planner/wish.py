@@ -85,13 +85,11 @@ def resolve(
         changes_hands=_changes_hands(workload, observed),
         image=image.name,
         built_from=built_from,
-        handed_over=fingerprint(
-            workload.env, workload.target, container.name, desired.method, desired.outbound
-        ),
+        handed_over=_handed_over(workload, container, desired),
         process=fingerprint(_without_places(workload.run), workload.env) if workload.run else None,
         recreate=recreate,
         gone_first=strategy.in_the_way(workload, observed) if recreate and agent is None else (),
-        notices=(*resolved.notices, *_notices(workload, facts, recreate=recreate)),
+        notices=(*resolved.notices, *_notices(workload, facts, observed, recreate=recreate)),
     )
 
 
@@ -111,9 +109,12 @@ def _fingerprint_of_agent(
     )
 
 
-def _notices(workload: Workload, facts: WorkloadFacts, *, recreate: bool) -> tuple[Notice, ...]:
+def _notices(
+    workload: Workload, facts: WorkloadFacts, observed: Observed, *, recreate: bool
+) -> tuple[Notice, ...]:
     return (
         *_service_notices(facts, workload),
+        *_export_notices(workload, observed),
         *strategy.notices(workload, facts, recreate=recreate),
         *circumstances.notices(workload, facts),
     )
@@ -159,6 +160,11 @@ def agent_name(session: str, workload: str, taken: Container[str]) -> str:
 def fingerprint(*parts: object) -> str:
     """Return a short digest of values whose ``repr`` is their content."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def _handed_over(workload: Workload, container: ContainerFacts, desired: Desired) -> str:
+    wish = (workload.env, workload.volumes, workload.pod_localhost)
+    return fingerprint(*wish, workload.target, container.name, desired.method, desired.outbound)
 
 
 def _without_places(run: Run) -> str:
@@ -244,6 +250,18 @@ def _service_notices(facts: WorkloadFacts, workload: Workload) -> tuple[Notice, 
                 )
             )
     return tuple(notices)
+
+
+def _export_notices(workload: Workload, observed: Observed) -> tuple[Notice, ...]:
+    return tuple(
+        Notice(
+            f"git does not ignore {export.path}: its secrets would be committed with the next "
+            "`git add`; put it in .gitignore",
+            export.source or workload.source,
+        )
+        for export in workload.env.exports
+        if export.path in observed.machine.visible_exports
+    )
 
 
 def serves_target(hosted: HostedFacts, one: ResolvedWorkload, observed: Observed) -> bool:

@@ -165,7 +165,10 @@ class Holding:
                 self.end(End(Why.PROCESSES_ENDED, code=int(failed)))
 
     async def _late_listeners(self) -> None:
-        """Move the traffic of a workload without ``run`` once somebody listens here."""
+        """Move the traffic of a workload without ``run`` once somebody listens here.
+
+        And mount a workload's files again once they can be.
+        """
         while True:
             await asyncio.sleep(POLL_S * 2)
             waiting = [
@@ -173,7 +176,8 @@ class Holding:
                 for one in self.session.machine.hosted.values()
                 if one.workload.run is None and one.ports and not one.serving and one.link_up
             ]
-            if any([await one.listening() for one in waiting]):
+            lost = any(one.files_lost for one in self.session.machine.hosted.values())
+            if lost or any([await one.listening() for one in waiting]):
                 await self.converge()
                 await asyncio.sleep(RETRY_S)
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tpconfig.errors import TpError
-from tpconfig.local import environment, exports, world
+from tpconfig.local import environment, exports, observe, world
 from tpconfig.local.keeper import Keeper, open_keeper
+from tpconfig.local.leftovers import Leftovers
 from tpconfig.local.process import Process, ProcessSpec, open_process
 from tpconfig.local.state import SessionPaths
 from tpconfig.model.desired import Outbound, Workload
-from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput
+from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput, Remark
 from tpconfig.model.observed import HostedFacts
 from tpconfig.model.target import PortPair
 from tpconfig.session.executor import Emit
 from tpconfig.session.hold import Held, hold
+from tpconfig.session.podfiles import PodFiles
 from tpconfig.session.traffic import Dialer, open_redirection
 from tpconfig.tunnel.inbound import Inbound, open_inbound
 from tpconfig.tunnel.link import Link, open_link
@@ -37,6 +38,7 @@ class Here:
     session: str
     group: asyncio.TaskGroup
     state: SessionPaths
+    leftovers: Leftovers
     method: str
     environ: Mapping[str, str]
     emit: Emit
@@ -52,6 +54,7 @@ class PodSide:
     pod: str
     container: str
     spec_keys: frozenset[str]
+    mount_paths: frozenset[str]
     grace_s: float
 
 
@@ -75,11 +78,14 @@ class Hosted:
     _redirect: Held[None] | None = None
     _inbound: Held[Inbound] | None = None
     _process: Held[Process] | None = None
+    files: PodFiles = field(init=False)
     _dialer: Dialer = field(init=False)
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def __post_init__(self) -> None:
         self._dialer = Dialer(lambda: self.keeper)
+        folder = self.here.state.files / self.workload.name
+        self.files = PodFiles(self.here.group, folder, lambda text: self.here.emit(Remark(text)))
 
     @property
     def keeper(self) -> Keeper | None:
@@ -92,6 +98,11 @@ class Hosted:
         return self._link is not None and self._link.value.state == "up"
 
     @property
+    def files_lost(self) -> bool:
+        """Whether a mount of the Pod's files has to be made again, and can be."""
+        return self.link_up and self.files.lost
+
+    @property
     def rtt_s(self) -> float | None:
         """The last round trip to the agent, in seconds."""
         return self._link.value.rtt_s if self._link else None
@@ -102,7 +113,7 @@ class Hosted:
             workload=self.workload.name,
             agent=self.pod.pod if self.pod else "",
             ports=self.ports,
-            handed_over=self.handed_over,
+            handed_over=None if self.files_lost else self.handed_over,
             process=self.process,
             serving=self.serving,
             listening=await self.listening() if self.workload.run is None else False,
@@ -126,6 +137,7 @@ class Hosted:
             self._link = await hold(self.here.group, block)
             await self._link.value.grace(pod.grace_s)
             await self._redirect_to(self._link.value)
+            await self.files.attach(self._link.value)
         link = self._link.value
         self._dialer.local = {pair.pod: pair.local for pair in ports}
         for pair in self.ports:
@@ -144,28 +156,36 @@ class Hosted:
         assert self._link is not None
         assert self.pod is not None
         described = self._link.value.describe
+        wish = self.workload.volumes
+        if not self.files.stay(self._link.value, described, wish):
+            await self._close_keeper()
+        said = await self.files.open(self._link.value, described, wish, self.pod.mount_paths)
         inside = None
         if self.here.method == "namespace":
-            own = world.NameFiles(
-                hostname=os.uname().nodename, nsswitch=_read("/etc/nsswitch.conf")
-            )
+            own = observe.name_files()
             theirs = world.NameFiles(described.hostname, described.resolv_conf, described.hosts)
-            inside = world.build(theirs, own)
-        if self._keeper is None or self._inside != inside:
+            binds, remarks = self.files.binds(self.here.environ.get("HOME", ""), self.workload.run)
+            inside = replace(world.build(theirs, own), binds=tuple(binds), own=wish.local)
+            said += remarks
+        if self._inside != inside:
             await self._close_keeper()
+        if self._keeper is None:
             block = open_keeper(inside, state_dir=self.here.state.folder)
             self._keeper, self._inside = await hold(self.here.group, block), inside
         await self._redirect_to(self._link.value)
-        wish = self.workload.env
-        changes = environment.Changes(wish.set, wish.unset)
+        changes = environment.Changes(self.workload.env.set, self.workload.env.unset)
+        name, pod, container = self.workload.name, described.hostname, self.pod.container
         self.env = environment.additions(
             environment.PodEnvironment(described.env, self.pod.spec_keys),
-            environment.Whereabouts(self.workload.name, described.hostname, self.pod.container),
+            environment.Whereabouts(name, pod, container, self.files.root, self.files.shown),
             changes,
         )
-        said = self._write_exports()
+        said += self._write_exports()
         self.handed_over = fingerprint
-        return "; ".join([f"{len(self.env)} variables", *said])
+        counts = [f"{len(self.env)} variables"]
+        if self.files.shown:
+            counts.append(f"{len(self.files.shown)} volumes")
+        return "; ".join([", ".join(counts), *said])
 
     def process_environment(self) -> dict[str, str]:
         """Return the whole environment of the workload's processes."""
@@ -225,10 +245,10 @@ class Hosted:
         """Close everything; remove the exports that are not to be kept."""
         await self.stop()
         await self._close_keeper()
+        await self.files.close()
         await self._close_link()
-        for export in self.workload.env.exports:
-            if not export.keep:
-                Path(export.path).unlink(missing_ok=True)
+        for remark in self.here.leftovers.retire(self.workload.name):
+            self.here.emit(Remark(remark))
         self.pod, self.ports, self.handed_over, self.serving = None, (), None, False
 
     async def _until_ready(self) -> None:
@@ -270,10 +290,15 @@ class Hosted:
         self.here.emit(LinkChanged(self.workload.name, state == "up", reason))
 
     def _write_exports(self) -> list[str]:
-        said = []
+        name, leftovers = self.workload.name, self.here.leftovers
+        at = self.workload.volumes.at if self.files.root is not None else None
+        paths = tuple(export.path for export in self.workload.env.exports)
+        said = leftovers.retire(name, but=(*paths, *((at,) if at else ())))
+        if at is not None and self.files.root is not None:
+            leftovers.link(name, at, Path(self.files.root))
         for export in self.workload.env.exports:
             rendered = exports.render(self.env, export.format)
-            exports.write(Path(export.path), rendered.content)
+            leftovers.export(name, export.path, rendered.content, keep=export.keep)
             if rendered.inexpressible:
                 left_out = ", ".join(rendered.inexpressible)
                 said.append(f"{export.path}: {export.format} cannot hold {left_out}")
@@ -284,9 +309,13 @@ class Hosted:
         redirect, self._redirect = self._redirect, None
         if redirect is not None:
             await redirect.close()
-        if self.keeper is not None and self.keeper.isolated:
+        if self.keeper is not None:
             redirection = open_redirection(
-                self.keeper, link, self.here.outbound, self.here.api_server
+                self.keeper,
+                link,
+                self.here.outbound,
+                api_server=self.here.api_server,
+                pod_ports=self.workload.pod_localhost,
             )
             self._redirect = await hold(self.here.group, redirection)
 
@@ -311,10 +340,3 @@ def _said(code: int | None) -> str:
     if code is not None and code < 0:
         return signal.Signals(-code).name
     return f"exit code {code}"
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""

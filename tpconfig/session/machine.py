@@ -12,6 +12,7 @@ from tpconfig.cluster import endpoints, manifests
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.apply import ClusterApplier
 from tpconfig.errors import TpError
+from tpconfig.local import gitcheck
 from tpconfig.local import observe as machine
 from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.model import actions as a
@@ -139,6 +140,8 @@ class Machine:
             for expose in workload.exposes or ()
         }
         taken = machine.ports_in_use(ports)
+        exported = [e.path for one in desired.workloads for e in one.env.exports]
+        git = await asyncio.to_thread(gitcheck.look, exported)
         here = [await one.facts() for one in self.hosted.values() if one.pod]
         return MachineFacts(
             hosted=(*self.elsewhere, *here),
@@ -146,6 +149,8 @@ class Machine:
             method_problem=(problem.reason, problem.cure) if problem else None,
             missing_commands=tuple(missing),
             ports_in_use=tuple((p.number, p.protocol, who) for p, who in sorted(taken.items())),
+            tracked_exports=git.tracked,
+            visible_exports=git.visible,
         )
 
     async def _connect(self, action: a.Connect, world: Observed, cluster: ClusterApplier) -> None:
@@ -160,6 +165,7 @@ class Machine:
             pod=action.pod,
             container=action.container,
             spec_keys=frozenset(entry["name"] for entry in container.get("env") or ()),
+            mount_paths=frozenset(m["mountPath"] for m in container.get("volumeMounts") or ()),
             grace_s=cluster.owner.ttl_s,
         )
         link_port, _ = manifests.agent_ports(pod_spec, action.pod)

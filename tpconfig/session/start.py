@@ -15,6 +15,7 @@ from tpconfig.errors import UsageError
 from tpconfig.local import observe as machine
 from tpconfig.local import state
 from tpconfig.local.diagnosis import Diagnosis
+from tpconfig.local.leftovers import Leftovers
 from tpconfig.model.desired import Desired
 from tpconfig.model.events import Remark
 from tpconfig.session.executor import Emit
@@ -47,11 +48,13 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
         if problem is not None and wish.desired.method == "auto":
             emit(Remark(f"method: none, because {problem.reason} ({problem.cure})"))
             problem = None
+        paths = state.open_session(place, who.id)
         async with asyncio.TaskGroup() as group:
             here = Here(
                 session=who.id,
                 group=group,
-                state=state.open_session(place, who.id),
+                state=paths,
+                leftovers=Leftovers(paths),
                 method=method,
                 environ=wish.environ,
                 emit=emit,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from tpconfig import names
 from tpconfig.clock import SystemClock
 from tpconfig.local.keeper import Keeper, connect_loopback
 from tpconfig.local.redirect import open_redirect
@@ -16,8 +18,11 @@ from tpconfig.model.target import PodPort
 from tpconfig.tunnel.dns import PodResolver, Remembered, Resolver
 from tpconfig.tunnel.link import Link
 from tpconfig.tunnel.machinedns import MachineResolver
+from tpconfig.tunnel.outbound import Outbound as Carried
 from tpconfig.tunnel.outbound import open_outbound
 from tpconfig.tunnel.policy import Policy
+
+NO_DESCRIPTORS_PAUSE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -45,9 +50,22 @@ class Dialer:
 
 @asynccontextmanager
 async def open_redirection(
-    keeper: Keeper, link: Link, outbound: Outbound, api_server: str
+    keeper: Keeper,
+    link: Link,
+    outbound: Outbound,
+    *,
+    api_server: str,
+    pod_ports: Sequence[int] = (),
 ) -> AsyncIterator[None]:
-    """Give what a keeper's processes send to the tunnel while the block runs."""
+    """Give what a keeper's processes send to the tunnel while the block runs.
+
+    ``pod_ports`` of the Pod's localhost are on theirs. Processes without a network of their own
+    have only that.
+    """
+    if not keeper.isolated:
+        async with open_pod_ports(keeper, link, pod_ports):
+            yield
+        return
     remembered = Remembered(SystemClock())
     policy = Policy(with_api_server(outbound, api_server), remembered)
     resolver = Resolver(
@@ -56,12 +74,49 @@ async def open_redirection(
         route=policy.of_name,
         remembered=remembered,
         default=policy.default,
+        machine_address=names.HOST_ADDRESS,
     )
     async with (
+        open_pod_ports(keeper, link, pod_ports),
         open_outbound(link, route=policy.of_address) as carried,
         open_redirect(keeper, tcp=carried.tcp, udp=carried.udp, dns=resolver.answer),
     ):
         yield
+
+
+@asynccontextmanager
+async def open_pod_ports(keeper: Keeper, link: Link, ports: Sequence[int]) -> AsyncIterator[None]:
+    """Show ports of the Pod's own localhost, its sidecars', on the processes' localhost.
+
+    Raises:
+        TpError: somebody listens there already.
+    """
+    async with AsyncExitStack() as opened:
+        carried = await opened.enter_async_context(open_outbound(link))
+        tasks = await opened.enter_async_context(asyncio.TaskGroup())
+        listeners = []
+        for port in ports:
+            for listener in await keeper.listen(port):
+                opened.callback(listener.close)
+                listeners.append((listener, port))
+        accepting = [tasks.create_task(_accept(one, port, carried)) for one, port in listeners]
+        try:
+            yield
+        finally:
+            for task in accepting:
+                task.cancel()
+
+
+async def _accept(listener: socket.socket, port: int, carried: Carried) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            sock, _ = await loop.sock_accept(listener)
+        except OSError:
+            await asyncio.sleep(NO_DESCRIPTORS_PAUSE_S)
+            continue
+        sock.setblocking(False)
+        carried.tcp(sock, ("127.0.0.1", port))
 
 
 def with_api_server(outbound: Outbound, api_server: str) -> Outbound:

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 MAX_LINE: Final = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A volume as the Pod's container has it.
+
+    ``atomic``: written as a whole and read-only, as ConfigMaps, Secrets and tokens are.
+    """
+
+    path: str
+    folder: bool = True
+    read_only: bool = False
+    atomic: bool = False
+
+    @staticmethod
+    def from_json(given: Mapping[str, Any]) -> Mounted:
+        """Read one; a path that is not absolute and plain is none.
+
+        Raises:
+            ValueError: a value has another type than it must have.
+        """
+        path = str(given["path"])
+        if not path.startswith("/") or path != os.path.normpath(path) or "\0" in path:
+            raise ValueError(f"not a mount point: {path!r}")
+        flags = (bool(given[key]) for key in ("folder", "read_only", "atomic"))
+        return Mounted(path, *flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +52,8 @@ class Description:
     python: str = ""
     capabilities: tuple[str, ...] = ()
     pid: int = 0
+    mounts: tuple[Mounted, ...] = ()
+    sftp: bool = False
 
     @staticmethod
     def from_json(given: Mapping[str, Any]) -> Description:
@@ -45,6 +74,8 @@ class Description:
                 python=str(given["python"]),
                 capabilities=tuple(str(one) for one in given["capabilities"]),
                 pid=int(given["pid"]),
+                mounts=tuple(Mounted.from_json(one) for one in given["mounts"]),
+                sftp=bool(given["sftp"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"the agent's description cannot be read: {error!r}") from error

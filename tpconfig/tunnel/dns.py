@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from tpconfig import names
 from tpconfig.clock import Clock
 from tpconfig.mux import serving
 from tpconfig.mux.datagrams import Unpacker, pack
@@ -23,9 +24,6 @@ Ask = Callable[[bytes], Awaitable[bytes]]
 
 NameRoute = Callable[[str], Way]
 """Says for a name (lower case, no dot at its end) which way it goes."""
-
-MACHINE_NAME: Final = "host.tp.internal"
-"""The name under which processes reach the machine that they run on."""
 
 MACHINE_TTL_S: Final = 60
 DEADLINE_S: Final = 6.0
@@ -102,7 +100,7 @@ class Resolver:
             query = dnsmessage.parse_query(message)
         except dnsmessage.MessageError:
             return dnsmessage.malformed(message)
-        if query.name == MACHINE_NAME and self._machine_address is not None:
+        if query.name == names.HOST_NAME and self._machine_address is not None:
             address, ttl_s = self._machine_address, MACHINE_TTL_S
             return dnsmessage.answer(message, query, address=address, ttl_s=ttl_s)
         way = self._route(query.name)

@@ -13,7 +13,18 @@ from tpconfig.model.target import PodPort
 from tpconfig.mux import serving, udpflow
 from tpconfig.mux import splice as splices
 from tpconfig.mux.aio import MuxStream
-from tpconfig.mux.opening import Control, Dns, Opening, Refusal, TcpFrom, TcpTo, UdpFrom, UdpTo
+from tpconfig.mux.opening import (
+    Control,
+    Dns,
+    Files,
+    Opening,
+    Refusal,
+    Sftp,
+    TcpFrom,
+    TcpTo,
+    UdpFrom,
+    UdpTo,
+)
 from tpconfig.mux.splice import Splice
 
 Dial = Callable[[PodPort], Awaitable[socket.socket | None]]
@@ -48,7 +59,7 @@ class Inbound:
                 new = udpflow.SocketFlow(ended=lambda: None, idle_s=udpflow.idle_s(port))
                 self._spawn(self._attach(stream, new, port=PodPort(port, "udp")))
                 return new
-            case Control() | Dns() | TcpTo() | UdpTo():
+            case Control() | Dns() | TcpTo() | UdpTo() | Files() | Sftp():
                 raise serving.StreamRefusedError(_NOT_HERE)
             case _:
                 assert_never(opening)

@@ -11,9 +11,10 @@ import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal, Protocol
 
+from tpconfig import names
 from tpconfig.mux import serving, udpflow
 from tpconfig.mux.opening import OpeningError, Refusal, RefusalCode, TcpTo, UdpTo
 from tpconfig.mux.splice import Splice
@@ -156,11 +157,9 @@ class Outbound:
         await self._join(sock, splice)
         if splice.a.transport is None:
             return
-        host, port = destination
         try:
             async with asyncio.timeout(DIAL_TIMEOUT_S):
-                loop = asyncio.get_running_loop()
-                await loop.create_connection(lambda: splice.b, host, port)
+                await _connect(splice, *destination)
         except OSError as error:
             text = _words(error)
             self._on_refused(destination, Refusal(_code(error), text))
@@ -202,10 +201,23 @@ class _Nothing:
         """Nothing is open."""
 
 
+async def _connect(splice: Splice, host: str, port: int) -> None:
+    """Connect a splice out of this machine; its localhost is IPv4's and IPv6's."""
+    loop = asyncio.get_running_loop()
+    if host == names.HOST_ADDRESS:
+        with suppress(ConnectionRefusedError):
+            await loop.create_connection(lambda: splice.b, "127.0.0.1", port)
+            return
+        host = "::1"
+    await loop.create_connection(lambda: splice.b, host, port)
+
+
 def _machine_conversation(
     destination: Address, *, deliver: Callable[[bytes], None], closed: Callable[[], None]
 ) -> Conversation:
     """Return a conversation over a UDP socket of this machine."""
+    if destination[0] == names.HOST_ADDRESS:
+        destination = ("127.0.0.1", destination[1])
     family = socket.AF_INET6 if ":" in destination[0] else socket.AF_INET
     try:
         sock = socket.socket(family, socket.SOCK_DGRAM)

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from tpconfig import names
 from tpconfig.model.desired import Destination, Outbound
 from tpconfig.tunnel.dns import Remembered
 from tpconfig.tunnel.outbound import Way
@@ -25,7 +26,9 @@ class Policy:
         return self._other if named else self.default
 
     def of_address(self, address: str, port: int) -> Way:
-        """Return which way a connection goes."""
+        """Return which way a connection goes; this machine's localhost is never the Pod's."""
+        if address == names.HOST_ADDRESS:
+            return "machine"
         if any(_holds(rule, address, port) for rule in self._exceptions):
             return self._other
         by_name = any(rule.host and rule.port in (None, port) for rule in self._exceptions)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ if __name__ == "__main__":
 
 from tpconfig import errors, names
 from tpconfig.local import keeper as keepers
-from tpconfig.local import process, redirect, world
+from tpconfig.local import mounting, process, redirect, sshfs, world
+from tpconfig.local.inside.places import Bind
 
 DEADLINE_S = 60.0
 WORLD = world.World(
@@ -368,6 +370,70 @@ async def hostname() -> dict[str, Any]:
         return {"inside": inside["out"], "unchanged": socket.gethostname() == own}
 
 
+async def places(script: str, targets: dict[str, str], own: list[str]) -> dict[str, Any]:
+    """A Pod's files at paths of its own; ``targets`` name what is to be seen there.
+
+    ``folder`` and ``file`` may be written to, ``fixed`` may not.
+    """
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name) / "folder"
+        folder.mkdir()
+        (folder / "x").write_text("pod")
+        (folder / "doc").mkdir()
+        for path in (Path(name), folder, folder / "doc"):
+            path.chmod(0o755)
+        (Path(name) / "file").write_text("pod")
+        sources = {"folder": folder, "fixed": folder, "file": Path(name) / "file"}
+        binds = tuple(
+            Bind(str(sources[kind]), target, kind == "fixed") for target, kind in targets.items()
+        )
+        async with site(replace(WORLD, binds=binds, own=tuple(own))) as here:
+            first = await here.run("sh", "-c", script)
+            (folder / "x").write_text("later")
+            entered = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                __file__,
+                sys.argv[1],
+                "enter",
+                json.dumps(
+                    {"keeper": here.keeper.pid, "argv": ["cat", next(iter(targets)) + "/x"]}
+                ),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            out, _ = await entered.communicate()
+            return first | {"entered": out.decode(), "wrote": sorted(os.listdir(folder))}
+
+
+async def mounted(server: str) -> dict[str, Any]:
+    """Files behind an SFTP server, seen outside and inside, and what is seen once it is gone."""
+    ours, theirs = socket.socketpair()
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        pod, point = Path(name) / "pod", Path(name) / "point"
+        pod.mkdir()
+        (pod / "x").write_text("pod")
+        program = await asyncio.create_subprocess_exec(server, stdin=ours, stdout=ours)
+        ours.close()
+        async with sshfs.open_sshfs(theirs, str(pod), point, read_only=False):
+            outside = await asyncio.to_thread((point / "x").read_text)
+            bind = Bind(str(point), "/tp-mounted", False)
+            async with site(replace(WORLD, binds=(bind,))) as here:
+                inside = await here.run("sh", "-c", "cat /tp-mounted/x; echo y > /tp-mounted/y")
+                wrote = (pod / "y").read_text()
+                program.kill()
+                await program.wait()
+                while mounting.mounts_below(point):
+                    await asyncio.sleep(0.01)
+                lost = await here.run("ls", "/tp-mounted")
+        return {
+            "outside": outside,
+            "inside": inside["out"],
+            "wrote": wrote,
+            "lost": lost["code"],
+            "left": [str(path) for path in mounting.mounts_below(Path(name))],
+        }
+
+
 async def problem() -> dict[str, Any]:
     """What keeps this machine from using the namespace method."""
     from tpconfig.local import observe
@@ -440,6 +506,8 @@ SCENARIOS = {
         renamed_resolv_conf,
         shell,
         hostname,
+        mounted,
+        places,
         problem,
     )
 }

@@ -6,11 +6,17 @@ import asyncio
 import hashlib
 import socket
 
+import pytest
 from real_agent import Agent, echo, free_port, tcp_server
 from real_process import outcome, processes, reset_on_close
 
+from tpconfig import names
+from tpconfig.clock import SystemClock
+from tpconfig.model.desired import Outbound
 from tpconfig.mux import serving
 from tpconfig.mux.opening import Refusal, TcpTo
+from tpconfig.tunnel.dns import Remembered
+from tpconfig.tunnel.policy import Policy
 
 
 async def test_bytes_go_there_and_back(agent: Agent) -> None:
@@ -210,6 +216,21 @@ async def test_the_machine_s_own_way(agent: Agent) -> None:
         assert await agent.stop() == 0
         writer.write(b"without it")
         assert await reader.readexactly(10) == b"without it"
+        writer.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_this_machines_localhost_has_an_address(agent: Agent, host: str) -> None:
+    """What listens on loopback here, of either kind, is reached at one address inside."""
+    policy = Policy(Outbound(), Remembered(SystemClock()))
+    async with (
+        tcp_server(echo, host=host) as port,
+        agent.link() as link,
+        processes(link, route=policy.of_address) as inside,
+    ):
+        reader, writer = await inside.open((names.HOST_ADDRESS, port))
+        writer.write(b"from inside")
+        assert await reader.readexactly(11) == b"from inside"
         writer.close()
 
 

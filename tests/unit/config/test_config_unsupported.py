@@ -70,9 +70,6 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
         ("version: 1\nsession: {on_conflict: wait}", "session.on_conflict: wait"),
         ("version: 1\nsession: {linger: 1m30s}", "session.linger: 1m30s"),
         (f"{WORKLOAD}mode: mirror", "workloads.a.mode: mirror"),
-        (f"{WORKLOAD}pod_localhost: [1]", "workloads.a.pod_localhost"),
-        (f"{WORKLOAD}volumes: mount", "workloads.a.volumes.mode: mount"),
-        (f"{WORKLOAD}volumes: {{at: x}}", "workloads.a.volumes.at"),
         (
             f"{WORKLOAD}expose: [{{local: 1, cluster: 1, wait: 2s}}]",
             "workloads.a.expose[0].wait: 2s",

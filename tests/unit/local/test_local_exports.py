@@ -150,7 +150,8 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_unwritable_place_is_an_error_with_the_path(tmp_path: Path) -> None:
-    """A folder that is not there is said, with the path that was asked for."""
-    path = tmp_path / "missing" / ".env"
-    with pytest.raises(TpError, match=f"cannot write {path}: No such file"):
+    """A folder that is none is said, with the path that was asked for."""
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / ".env"
+    with pytest.raises(TpError, match=f"cannot write {path}: Not a directory"):
         exports.write(path, b"x")

@@ -34,7 +34,7 @@ def test_hosts_are_loopback_own_names_and_aliases() -> None:
     """The Pod's aliases are kept, its own address and the standing lines are not."""
     assert world.hosts(POD, "laptop") == (
         "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
-        "127.0.1.1 laptop api-tp-x\n10.1.2.3 db.internal db\n"
+        "127.0.1.1 laptop api-tp-x\n198.18.0.52 host.tp.internal\n10.1.2.3 db.internal db\n"
         "127.0.0.1 myself.test\n"
     )
 

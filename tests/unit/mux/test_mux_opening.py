@@ -11,10 +11,12 @@ from tpconfig.mux.opening import (
     Accepted,
     Control,
     Dns,
+    Files,
     LineReader,
     Opening,
     OpeningError,
     Refusal,
+    Sftp,
     TcpFrom,
     TcpTo,
     UdpFrom,
@@ -24,6 +26,8 @@ from tpconfig.mux.opening import (
 LINES = {
     b"control\n": Control(),
     b"dns\n": Dns(),
+    b"files\n": Files(),
+    b"sftp\n": Sftp(),
     b"tcp orders.shop.svc 5432\n": TcpTo("orders.shop.svc", 5432),
     b"udp fd00::1%eth0 53\n": UdpTo("fd00::1%eth0", 53),
     b"tcp-in 8080 10.1.2.3 40000\n": TcpFrom(8080, "10.1.2.3", 40000),
@@ -57,7 +61,7 @@ def test_each_opening_has_its_line(line: bytes, value: Opening) -> None:
         b"TCP host 80",
         b"control x",
         b"tcp-in 80 host",
-        b"sftp",
+        b"ftp",
     ],
 )
 def test_other_lines_open_nothing(line: bytes) -> None:

@@ -168,6 +168,8 @@ def observed(given: Given) -> Observed:
             method_problem=tuple(machine["problem"]) if "problem" in machine else None,
             missing_commands=tuple(machine.get("lacks", {}).items()),
             ports_in_use=tuple((n, "tcp", who) for n, who in machine.get("busy", {}).items()),
+            tracked_exports=tuple(machine.get("tracked", ())),
+            visible_exports=tuple(machine.get("visible", ())),
         ),
     )
 

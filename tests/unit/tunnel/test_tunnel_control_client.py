@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tpconfig.tunnel.control import ControlClient, Description, RequestRefusedError
+from tpconfig.tunnel.control import ControlClient, Description, Mounted, RequestRefusedError
 
 DESCRIBED: dict[str, Any] = {
     "env": {"RAW": "\udcff", "LINES": "a\nb"},
@@ -21,6 +21,8 @@ DESCRIBED: dict[str, Any] = {
     "python": "3.13.1",
     "capabilities": ["tcp"],
     "pid": 1,
+    "mounts": [{"path": "/etc/c", "folder": True, "read_only": True, "atomic": True}],
+    "sftp": False,
 }
 
 
@@ -62,6 +64,15 @@ async def test_the_description_is_read() -> None:
     described = await dialogue.client.described
     assert described.env["RAW"].encode("utf-8", "surrogateescape") == b"\xff"
     assert (described.hostname, described.capabilities) == ("orders-0", ("tcp",))
+    assert described.mounts == (Mounted("/etc/c", read_only=True, atomic=True),)
+
+
+@pytest.mark.parametrize("path", ["etc", "/etc/../x", "/a//b", "/a/", ""])
+async def test_a_mount_point_that_could_lead_elsewhere_is_no_description(path: str) -> None:
+    """What names a place on this machine later is checked when it comes in."""
+    one = {"path": path, "folder": True, "read_only": False, "atomic": False}
+    with pytest.raises(ValueError, match="mount point"):
+        Description.from_json({**DESCRIBED, "mounts": [one]})
 
 
 async def test_a_description_in_pieces() -> None:

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from tpconfig.local.inside import children, mounts, netns, syscalls, wire
+from tpconfig.local.inside import children, mounts, netns, places, syscalls, wire
 
 GRACE_S: Final = 2.0
 """How long processes have between being asked and being killed once ``tp`` is gone."""
@@ -82,7 +82,12 @@ class Keeper:
         only_own_user = netns.enter_namespaces(hostname=hostname)
         remarks = netns.set_up()
         self._cover = mounts.Cover(first["scratch"])
-        self._cover.arrange(first["world"]["files"], only_own_user=only_own_user)
+        self._cover.arrange(
+            first["world"]["files"],
+            only_own_user=only_own_user,
+            binds=[places.Bind.of(one) for one in first["world"]["binds"]],
+            own=first["world"]["own"],
+        )
         with contextlib.ExitStack() as opened:
             socks = [opened.enter_context(sock) for sock in netns.open_sockets()]
             wire.send(self._sock, {"ready": remarks}, tuple(sock.fileno() for sock in socks))

@@ -13,7 +13,7 @@ import select
 import stat
 from typing import Final
 
-from tpconfig.local.inside import syscalls
+from tpconfig.local.inside import places, syscalls
 from tpconfig.local.inside.netns import SetupError
 
 ETC: Final = "/etc"
@@ -44,8 +44,17 @@ class Cover:
         self._copies = 0
         self._etc_watch = -1
 
-    def arrange(self, files: dict[str, str], *, only_own_user: bool) -> None:
+    def arrange(
+        self,
+        files: dict[str, str],
+        *,
+        only_own_user: bool,
+        binds: list[places.Bind],
+        own: list[str],
+    ) -> None:
         """Cover ``files`` (names in ``/etc``) and hide what would answer in their place.
+
+        ``binds`` are the Pod's files; ``own`` are paths in them that stay the machine's.
 
         ``only_own_user``: this user namespace knows nobody but the user, so that root's files seem
         to be nobody's.
@@ -58,6 +67,7 @@ class Cover:
             self._hide()
             if only_own_user:
                 self._own_ssh_files()
+            places.Places(self._scratch).arrange(binds, own)
         except OSError as error:
             words = f"{error.strerror} ({error.filename})" if error.filename else error.strerror
             raise SetupError("mounts", words or str(error), error.errno or 0) from error
@@ -98,14 +108,7 @@ class Cover:
             place = f"{new}/{entry.name}"
             if entry.name in files and not os.path.isfile(entry.path):
                 continue
-            if entry.is_symlink():
-                os.symlink(os.readlink(entry.path), place)
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                os.mkdir(place)
-            else:
-                _create(place, b"")
-            syscalls.mount(entry.path, place, syscalls.MS_BIND | syscalls.MS_REC)
+            places.mirror(entry, place)
         for name in files:
             if not os.path.lexists(f"{new}/{name}"):
                 _create(f"{new}/{name}", b"")
