@@ -90,7 +90,7 @@ def test_every_kind_of_volume_is_where_the_pod_has_it(place: Place) -> None:
     refused = place.tp("run", "web", "--", "sh", "-c", "echo x > /etc/tp-test/config/mode")
     assert "Read-only file system" in refused.stderr
     place.ok("down")
-    assert place.state not in Path("/proc/mounts").read_text()
+    assert str(place.state) not in Path("/proc/mounts").read_text()
 
 
 @needs_sshfs
@@ -103,7 +103,7 @@ def test_a_killed_session_leaves_no_mount_and_no_file(place: Place) -> None:
     os.killpg(program.pid, signal.SIGKILL)
     program.wait()
     place.tp("status")
-    assert place.state not in Path("/proc/mounts").read_text()
+    assert str(place.state) not in Path("/proc/mounts").read_text()
     assert not list(Path(place.state).rglob("files"))
 
 
