@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tpconfig.errors import TpError, UsageError
-from tpconfig.session import control, describe, facts_json, loading
+from tpconfig.session import control, describe, facts_json, loading, planfile
 from tpconfig.session.holding import End, Holding, Why
 from tpconfig.session.hosted import Hosted
 from tpconfig.session.lifecycle import Session
@@ -43,7 +43,7 @@ class Answers:
                 self.holding.end(End(Why.ASKED))
                 return {"ending": True}
             case "reload":
-                return await self._reload(Reload.from_json(request))
+                return await self._reload(Reload.from_json(request), request.get("exactly"))
             case unknown:
                 raise UsageError(f"this session does not know the request `{unknown}`")
 
@@ -82,9 +82,11 @@ class Answers:
             "isolated": one.keeper.isolated,
         }
 
-    async def _reload(self, reload: Reload) -> dict[str, Any]:
+    async def _reload(self, reload: Reload, plan: str | None) -> dict[str, Any]:
+        """Make the world equal to the file as it is now; with ``plan``, by that plan alone."""
         session = self.session
+        exactly = planfile.read(plan) if plan is not None else None
         wish = loading.load(reload, session.machine.here.environ)
         desired = with_namespace(wish.desired, wish.namespace or session.api.namespace)
-        plan = await session.converge(desired, announce=False)
-        return {"changes": [describe.line(action) for action in plan.actions]}
+        applied = await session.converge(desired, announce=False, exactly=exactly)
+        return {"changes": [describe.line(action) for action in applied.actions]}

@@ -22,10 +22,11 @@ from tpconfig.model.events import Planned
 from tpconfig.model.observed import MachineFacts, Observed, Permission
 from tpconfig.model.plan import Plan
 from tpconfig.planner.diff import diff
-from tpconfig.session import heal, targets, verdicts, view
+from tpconfig.session import heal, planfile, targets, verdicts, view
 from tpconfig.session.executor import Apply, Emit, execute
 from tpconfig.session.identity import Identity
 from tpconfig.session.machine import Machine
+from tpconfig.session.planfile import PlanFile
 
 REPLANS = 5
 UNDO_DEADLINE_S = 150.0
@@ -89,8 +90,12 @@ class Session:
             world = replace(world, denied=self._allowed[0], accounts=self._allowed[1])
         return world, diff(wanted, world, self.wish.image)
 
-    async def converge(self, desired: Desired, *, announce: bool = True) -> Plan:
+    async def converge(
+        self, desired: Desired, *, announce: bool = True, exactly: PlanFile | None = None
+    ) -> Plan:
         """Make the world equal to ``desired``, planning again where it moves meanwhile.
+
+        ``exactly``: only by this plan; where another would be needed, nothing is done.
 
         Returns:
             The plan that was applied last.
@@ -103,6 +108,8 @@ class Session:
             for attempt in range(REPLANS):
                 world, plan = await self.look(desired, ask=attempt == 0)
                 verdicts.raise_blockers(plan)
+                if exactly is not None:
+                    planfile.check(exactly, self.planned(plan, desired))
                 if announce and attempt == 0:
                     self.emit(self.planned(plan, desired))
                 self.desired = desired
@@ -111,7 +118,7 @@ class Session:
                 try:
                     await execute(plan, self._applier(world), self.emit)
                 except WorldMovedError:
-                    if attempt == REPLANS - 1:
+                    if attempt == REPLANS - 1 or exactly is not None:
                         raise
                     continue
                 return plan

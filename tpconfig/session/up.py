@@ -18,6 +18,7 @@ from tpconfig.session.holding import End, Holding, Why
 from tpconfig.session.interrupts import Interrupted, Interrupts, catch_interrupts
 from tpconfig.session.lifecycle import Session
 from tpconfig.session.locks import only_one
+from tpconfig.session.planfile import PlanFile
 from tpconfig.session.start import open_session
 from tpconfig.session.wish import Reload, Wish
 
@@ -31,6 +32,7 @@ class UpOptions:
     interactive: bool = False
     stay: bool = False
     exit_code_from: str | None = None
+    exactly: PlanFile | None = None
 
 
 class AbandonedError(TpError):
@@ -75,6 +77,8 @@ async def _hand_over(session: Session, options: UpOptions, emit: Emit) -> None:
     """
     socket = session.machine.here.state.socket
     request = {"do": "reload", **options.reload.to_json()}
+    if options.exactly is not None:
+        request["exactly"] = options.exactly.path
     answer = await control.ask(socket, request)
     if answer is None:
         raise TpError(
@@ -93,7 +97,7 @@ async def _come_up(
 ) -> None:
     started_s = time.monotonic()
     try:
-        await interrupts.guard(session.converge(desired))
+        await interrupts.guard(session.converge(desired, exactly=options.exactly))
     except BaseException as error:
         if session.touched and not options.keep:
             await _undo(session, interrupts)
