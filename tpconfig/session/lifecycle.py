@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.apply import ClusterApplier, WorldMovedError
 from tpconfig.cluster.lease import Owner
+from tpconfig.cluster.mirror import open_mirrors
 from tpconfig.errors import TpError
 from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.model.actions import Action, ClusterAction
@@ -23,7 +24,7 @@ from tpconfig.model.observed import MachineFacts, Observed, Permission
 from tpconfig.model.plan import Plan
 from tpconfig.planner.diff import diff
 from tpconfig.session import heal, planfile, targets, verdicts, view
-from tpconfig.session.executor import Apply, Emit, execute
+from tpconfig.session.executor import Emit, execute
 from tpconfig.session.identity import Identity
 from tpconfig.session.machine import Machine
 from tpconfig.session.planfile import PlanFile
@@ -116,7 +117,7 @@ class Session:
                 self.touched |= {one.target.namespace for one in desired.workloads}
                 self.machine.adopt(desired)
                 try:
-                    await execute(plan, self._applier(world), self.emit)
+                    await self._carry_out(plan, world)
                 except WorldMovedError:
                     if attempt == REPLANS - 1 or exactly is not None:
                         raise
@@ -134,7 +135,7 @@ class Session:
             for attempt in range(REPLANS):
                 world, plan = await self.look(Desired(), ask=False)
                 try:
-                    await execute(plan, self._applier(world), self.emit, go_on=True)
+                    await self._carry_out(plan, world, go_on=True)
                 except WorldMovedError:
                     if attempt == REPLANS - 1:
                         raise
@@ -164,12 +165,13 @@ class Session:
             ttl_s=self.wish.ttl_s,
         )
 
-    def _applier(self, world: Observed) -> Apply:
-        cluster = ClusterApplier(self.api, self.owner, self.wish.image, world)
+    async def _carry_out(self, plan: Plan, world: Observed, *, go_on: bool = False) -> None:
+        async with open_mirrors(self.api) as mirrors:
+            cluster = ClusterApplier(self.api, self.owner, self.wish.image, world, mirrors)
 
-        async def apply(action: Action, waiting: Callable[[str], None]) -> str:
-            if isinstance(action, ClusterAction):
-                return await cluster.apply(action, waiting)
-            return await self.machine.apply(action, waiting, world, cluster)
+            async def apply(action: Action, waiting: Callable[[str], None]) -> str:
+                if isinstance(action, ClusterAction):
+                    return await cluster.apply(action, waiting)
+                return await self.machine.apply(action, waiting, world, cluster)
 
-        return apply
+            await execute(plan, apply, self.emit, go_on=go_on)
