@@ -92,7 +92,7 @@ def cases() -> list[Case]:
 
 def read(path: Path) -> Iterator[Case]:
     """Read the cases of one file."""
-    for given in yaml.safe_load(path.read_text(encoding="utf-8")):
+    for given in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader):
         unknown = given.keys() - KEYS
         assert not unknown, f"{path.name}: {unknown} in `{given.get('fact')}`"
         yield Case(path.stem, given)

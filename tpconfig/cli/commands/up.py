@@ -51,8 +51,8 @@ def command(
     hands its environment and names over, starts the process, moves the traffic, and scales the
     original to 0. Ctrl-C, `tp down`, or the end of every process puts it all back.
 
-    With NAMEs, only these workloads. Without a `run` in the file, a shell that lives in the
-    cluster; its end is the session's.
+    With NAMEs, only these workloads and what they depend on. Without a `run` in the file, a shell
+    that lives in the cluster; its end is the session's.
     """
     try:
         asked = _Asked(common, names, profiles, now, keep, plan, exit_code_from)
