@@ -28,6 +28,8 @@ DOWN, UP = Change(("spec", "replicas"), 2, 0), Change(("spec", "replicas"), 0, 2
 CLAIM = Claim("ab", "{}", 2)
 EVERY: tuple[Action, ...] = (
     a.OpenSession("shop", WHY),
+    a.GuardTargets(namespace="shop", targets=(WEB,), role=True, reason=WHY),
+    a.StartJanitor(namespace="shop", account="f", built_from="f", required=True, reason=WHY),
     a.ClaimTarget(WEB, "web", 2, WHY, recorded=(DOWN,), also=(Change(("m", "x.y"), None, "b"),)),
     a.CreateAgent(WEB, "web", "main", "tp", "f", low_ports=True, reason=WHY, after=("tp-old",)),
     a.Connect("shop", "web", "tp", "main", (PortPair(3000, PodPort(8080)),), WHY),
