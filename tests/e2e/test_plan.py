@@ -43,7 +43,7 @@ def test_a_plan_that_was_written_down_is_done(shop: Place) -> None:
     assert shop.get("deployment", "web")["spec"]["replicas"] == 0
     done = shop.tp("up", "-d", "--plan", "first.json")
     assert done.returncode == 5, done.stderr
-    assert "no longer: StopOriginal" in done.stderr
+    assert "no longer: ClaimTarget" in done.stderr
     assert len(shop.agents()) == 1
     shop.ok("down")
     assert shop.exact("web") == before
