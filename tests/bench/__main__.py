@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench import datapath, starting
+from tests.bench import datapath, many, starting
 from tests.bench.place import Place, open_place
 
 
@@ -23,13 +23,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="of each start-up figure (median)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--many", type=int, metavar="N", help="only: N workloads in one command")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="tp-bench-") as folder,
         open_place(Path(folder)) as place,
     ):
-        figures = measure(place, options.runs)
-    if options.json:
+        if options.many:
+            figures = many.measure(place, options.many, many.audit_log())
+        else:
+            figures = measure(place, options.runs)
+    if options.json or options.many:
         print(json.dumps(figures, indent=2))
     else:
         print(table(figures))

@@ -14,11 +14,12 @@ import yaml
 
 from tests.contract.contract_place import Place
 from tests.fakes.fake_access import Rule, User
-from tpconfig.cluster import failures
+from tpconfig.cluster import failures, observe, rules
 from tpconfig.cluster.api import Api, open_api
 from tpconfig.cluster.paths import path_of
 from tpconfig.cluster.watch import watch
 from tpconfig.errors import ExitCode
+from tpconfig.model.observed import Permission
 
 RULE = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}
 
@@ -109,6 +110,22 @@ async def test_access_review_tells_what_is_allowed(place: Place, tmp_path: Path)
         assert not await may(api, place.namespace, "create", "", "configmaps")
         assert not await may(api, place.namespace, "list", "", "secrets")
         assert not await may(api, "default", "list", "", "configmaps")
+
+
+async def test_rules_review_tells_what_is_granted(place: Place, tmp_path: Path) -> None:
+    """One request tells the verbs of a namespace; it grants nothing that is denied."""
+    reading = Permission(place.namespace, "", "configmaps", "list")
+    writing = Permission(place.namespace, "", "configmaps", "create")
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": place.namespace},
+    }
+    async with reader(place, tmp_path) as api:
+        answer = await api.create(path_of("selfsubjectrulesreview"), body)
+        assert rules.granted(answer["status"]["resourceRules"], reading)
+        assert not rules.granted(answer["status"]["resourceRules"], writing)
+        assert await observe.denied(api, [reading, writing]) == (writing,)
 
 
 async def test_refused_write_names_verb_and_resource(place: Place, tmp_path: Path) -> None:

@@ -110,12 +110,19 @@ def answer(kind: str, user: User, body: dict[str, Any]) -> dict[str, Any]:
         )
         status = {"allowed": user.may(wanted)}
     else:
-        rules = [
-            {"verbs": list(r.verbs), "apiGroups": list(r.groups), "resources": list(r.resources)}
-            for r in user.rules
-        ]
+        namespace = (body.get("spec") or {}).get("namespace", "")
+        rules = [_as_answered(rule) for rule in user.rules if _in(namespace, rule.namespaces)]
         status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
     return {**body, "kind": kind, "metadata": {}, "status": status}
+
+
+def _as_answered(rule: Rule) -> dict[str, Any]:
+    found = {
+        "verbs": list(rule.verbs),
+        "apiGroups": list(rule.groups),
+        "resources": list(rule.resources),
+    }
+    return {**found, "resourceNames": list(rule.names)} if rule.names else found
 
 
 def _in(word: str, words: tuple[str, ...]) -> bool:

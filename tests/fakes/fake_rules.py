@@ -144,6 +144,9 @@ def fill_in(resource: Resource, item: Object) -> None:
         case "Deployment" | "ReplicaSet" | "StatefulSet":
             item["spec"] = {"replicas": 1, **(spec or {})}
             item["status"] = {}
+        case "CronJob":
+            item["spec"] = {"suspend": False, **(spec or {})}
+            item["status"] = {}
         case "Service":
             item["spec"] = {"type": "ClusterIP", "clusterIP": "10.96.0.1", **(spec or {})}
             item["status"] = {"loadBalancer": {}}

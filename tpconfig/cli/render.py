@@ -14,10 +14,11 @@ from tpconfig.model import events as e
 from tpconfig.model.events import Event
 from tpconfig.model.plan import Plan
 from tpconfig.planner import permissions
-from tpconfig.session import describe
+from tpconfig.session import describe, planfile
 
 _GREEN, _RED, _YELLOW, _DIM, _OFF = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 _PREFIX_COLORS = ("\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m")
+_INDENT = " " * 17
 _SIGN_COLORS = {"+": _GREEN, "-": _RED, "~": _YELLOW}
 
 
@@ -117,6 +118,7 @@ def _action_lines(plan: Plan, *, color: bool) -> list[str]:
             text = text.replace(sign, f"{_SIGN_COLORS[sign]}{sign}{_OFF}", 1)
         where = f"  ({action.reason.source})" if action.reason.source else ""
         lines.append(text + where)
+        lines += [f"{_INDENT}{one}" for one in describe.changes(action)]
     return lines
 
 
@@ -133,33 +135,12 @@ def permissions_text(plan: Plan) -> str:
     return "\n".join(["permissions that this takes (all granted):", *lines]) if lines else ""
 
 
-def plan_json(planned: e.Planned) -> dict[str, Any]:
-    """Describe a plan for programs."""
-    return {
-        "context": planned.context,
-        "server": planned.server,
-        "session": planned.session,
-        "actions": [action_json(action) for action in planned.plan.actions],
-        "notices": [one.text for one in planned.plan.notices],
-        "permissions": [asdict(one) for one in permissions.needed(planned.plan.actions)],
-    }
-
-
-def action_json(action: Any) -> dict[str, Any]:
-    """Describe an action for programs."""
-    found = {"action": type(action).__name__, **_plain(action)}
-    source = action.reason.source
-    found["reason"] = action.reason.text
-    found["source"] = str(source) if source else None
-    return found
-
-
 def event_json(event: Event) -> dict[str, Any]:
     """Describe an event for programs: one object, its type under ``event``."""
     kind = type(event).__name__
     match event:
         case e.Planned():
-            return {"event": kind, **plan_json(event)}
+            return {"event": kind, **planfile.plan_json(event)}
         case e.ProcessOutput(workload=workload, stream=stream, line=line):
             try:
                 text = {"line": line.decode()}
@@ -167,15 +148,21 @@ def event_json(event: Event) -> dict[str, Any]:
                 text = {"line_base64": base64.b64encode(line).decode()}
             return {"event": kind, "workload": workload, "stream": stream, **text}
         case e.ActionStarted(action=action):
-            return {"event": kind, **action_json(action)}
+            return {"event": kind, **planfile.action_json(action)}
         case e.ActionWaiting(action=action, what=what):
-            return {"event": kind, **action_json(action), "what": what}
+            return {"event": kind, **planfile.action_json(action), "what": what}
         case e.ActionDone(action=action, took_s=took_s, detail=detail):
-            return {"event": kind, **action_json(action), "took_s": took_s, "detail": detail}
+            return {
+                "event": kind,
+                **planfile.action_json(action),
+                "took_s": took_s,
+                "detail": detail,
+            }
         case e.ActionFailed(action=action, message=message):
-            return {"event": kind, **action_json(action), "message": message}
+            return {"event": kind, **planfile.action_json(action), "message": message}
         case e.FileSaved(plan=plan):
-            return {"event": kind, "actions": [action_json(action) for action in plan.actions]}
+            actions = [planfile.action_json(action) for action in plan.actions]
+            return {"event": kind, "actions": actions}
         case e.FileRefused(error=error):
             problems = [str(one) for one in getattr(error, "problems", ())]
             return {"event": kind, "message": error.message, "problems": problems}
@@ -211,10 +198,6 @@ def write(text: str, stream: TextIO | None = None) -> None:
 def _plain(value: Any) -> dict[str, Any]:
     assert is_dataclass(value)
     found = asdict(value)  # type: ignore[arg-type]
-    for hidden in ("reason", "claim", "target"):
-        if hidden in found:
-            shown = getattr(value, hidden)
-            found[hidden] = str(shown) if hidden == "target" else None
     return {key: one for key, one in found.items() if one is not None}
 
 

@@ -3,32 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from tpconfig.cluster import paths
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.failures import ApiError
+from tpconfig.cluster.mirror import Mirror
 from tpconfig.cluster.ready import State, Verdict, verdict
-from tpconfig.cluster.watch import watch
 from tpconfig.errors import TpError
 
 START_TIMEOUT_S = 180.0
 LOG_LINES = 10
 
 
+@dataclass(slots=True)
+class _Course:
+    """What became of a Pod so far."""
+
+    container: str
+    waiting: Callable[[str], None]
+    now: Verdict = field(default_factory=lambda: Verdict(State.WAITING))
+    failing_since: float = 0.0
+    seen: bool = False
+
+    def look(self, pod: Mapping[str, Any] | None) -> Verdict | None:
+        """Judge the Pod as it is now; return a verdict that cannot get better by waiting."""
+        if pod is None and not self.seen:
+            return None
+        self.seen = True
+        current = verdict(pod, self.container)
+        if (current.state, current.message) != (self.now.state, self.now.message):
+            self.failing_since = asyncio.get_running_loop().time()
+            if current.message:
+                self.waiting(current.message)
+        self.now = current
+        final = current.state is not State.WAITING and current.patience_s is None
+        return current if final else None
+
+    @property
+    def gives_up_at(self) -> float | None:
+        """The loop's time at which a failure has lasted for longer than it deserves."""
+        if self.now.state is not State.FAILED or self.now.patience_s is None:
+            return None
+        return self.failing_since + self.now.patience_s
+
+
 async def wait_until_running(
-    api: Api, namespace: str, pod: str, container: str, waiting: Callable[[str], None]
+    api: Api,
+    mirror: Mirror,
+    place: tuple[str, str, str],
+    waiting: Callable[[str], None],
 ) -> None:
     """Wait until the agent's container runs.
+
+    Args:
+        api: the cluster.
+        mirror: of the Pods.
+        place: namespace, Pod and container.
+        waiting: is told what is waited for.
 
     Raises:
         TpError: it cannot run; with the kubelet's words, the last log lines and the events.
     """
+    namespace, pod, container = place
     last = Verdict(State.WAITING, "the Pod to be created")
-    deadline = asyncio.timeout(START_TIMEOUT_S)
     try:
-        async with deadline:
-            last = await _final_verdict(api, namespace, pod, container, waiting)
+        async with asyncio.timeout(START_TIMEOUT_S):
+            last = await _final_verdict(mirror, pod, _Course(container, waiting))
     except TimeoutError:
         hint = "kubectl describe pod tells more"
         last = Verdict(State.FAILED, f"the Pod did not start in {START_TIMEOUT_S:.0f} s", hint)
@@ -37,37 +80,24 @@ async def wait_until_running(
         raise TpError(f"pod {pod}: {last.message}", hint=last.hint, details=details)
 
 
-async def _final_verdict(
-    api: Api, namespace: str, pod: str, container: str, waiting: Callable[[str], None]
-) -> Verdict:
+async def _final_verdict(mirror: Mirror, pod: str, course: _Course) -> Verdict:
     """Follow the Pod until it runs or has failed for longer than the failure deserves."""
-    loop = asyncio.get_running_loop()
-    path = paths.path_of("pod", namespace)
-    events = aiter(watch(api, path, field_selector=f"metadata.name={pod}"))
-    now, failing_since, seen = Verdict(State.WAITING), 0.0, False
-    pending = asyncio.ensure_future(anext(events))
-    try:
-        while True:
-            patience = now.patience_s if now.state is State.FAILED else None
-            left = None if patience is None else failing_since + patience - loop.time()
-            done, _ = await asyncio.wait({pending}, timeout=left)
-            if not done:
-                return now
-            event = pending.result()
-            pending = asyncio.ensure_future(anext(events))
-            if event.type == "SYNCED":
-                continue
-            gone = event.type == "DELETED"
-            current = verdict(None if gone else event.object, container)
-            if (current.state, current.message) != (now.state, now.message):
-                failing_since = loop.time()
-                if current.message:
-                    waiting(current.message)
-            now, seen = current, True
-            if now.state is not State.WAITING and now.patience_s is None and seen:
-                return now
-    finally:
-        pending.cancel()
+    while True:
+        before = course.gives_up_at
+
+        def next_step(
+            pods: Mapping[str, Mapping[str, Any]], before: float | None = before
+        ) -> Verdict | bool | None:
+            found = course.look(pods.get(pod))
+            return found or (True if course.gives_up_at != before else None)
+
+        try:
+            async with asyncio.timeout_at(before):
+                found = await mirror.until(next_step)
+        except TimeoutError:
+            return course.now
+        if isinstance(found, Verdict):
+            return found
 
 
 async def _details(api: Api, namespace: str, pod: str, last: Verdict) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 import tpconfig
+from tpconfig import names
 from tpconfig.cluster import (
     agentcode,
     agentpod,
@@ -23,6 +24,7 @@ from tpconfig.cluster import (
 )
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.failures import ApiError, NotFoundError
+from tpconfig.cluster.mirror import Mirror, Mirrors
 from tpconfig.errors import ConflictError, TpError
 from tpconfig.model import actions as a
 from tpconfig.model import kinds
@@ -52,6 +54,7 @@ class ClusterApplier:
     owner: lease.Owner
     image: AgentImage
     observed: Observed
+    mirrors: Mirrors
     _lease_uids: dict[str, str] = field(default_factory=dict)
     _secrets: dict[str, asyncio.Task[str]] = field(default_factory=dict)
 
@@ -93,6 +96,11 @@ class ClusterApplier:
             common = self._common(namespace)
             self._secrets[namespace] = asyncio.ensure_future(lease.session_secret(self.api, common))
         return await asyncio.shield(self._secrets[namespace])
+
+    def agents(self, namespace: str) -> Mirror:
+        """Return the mirror of the session's agent Pods."""
+        selector = f"{names.LABEL_SESSION}={self.owner.session},{names.LABEL_ROLE}=agent"
+        return self.mirrors.of("pod", namespace, selector)
 
     def _common(self, namespace: str) -> manifests.SessionObjects:
         uid = self._lease_uids.get(namespace) or next(
@@ -175,9 +183,8 @@ class ClusterApplier:
         except ApiError as error:
             if error.status != 409 or not await self._is_ours(namespace, action):
                 raise
-        await agentpod.wait_until_running(
-            self.api, namespace, action.pod, action.container, waiting
-        )
+        place = (namespace, action.pod, action.container)
+        await agentpod.wait_until_running(self.api, self.agents(namespace), place, waiting)
         return f"pod/{action.pod}"
 
     async def _is_ours(self, namespace: str, action: a.CreateAgent) -> bool:
@@ -232,10 +239,11 @@ class ClusterApplier:
             async with asyncio.timeout(RESTORE_WAIT_S):
                 if action.services:
                     await endpoints.wait_for_originals(
-                        self.api, target.namespace, action.services, count=count, agents=agents
+                        self.mirrors, target.namespace, action.services, count=count, agents=agents
                     )
                 else:
-                    await endpoints.wait_for_replicas(self.api, target, count)
+                    session = action.claim.session
+                    await endpoints.wait_for_replicas(self.mirrors, target, session, count)
         except TimeoutError:
             return f"not ready after {RESTORE_WAIT_S:.0f} s, as it may have been before"
         if action.after and action.services:  # nobody else answers until the nodes have noticed
@@ -256,9 +264,11 @@ class ClusterApplier:
     async def _release(self, action: a.ReleaseTarget) -> str:
         target = action.target
         path = paths.path_of(target.kind, target.namespace, target.name)
+        manifest: Manifest | None = await self._mirrored(target, action.claim.session)
         for _ in range(ATTEMPTS):
             try:
-                manifest = await self.api.get(path)
+                if manifest is None:
+                    manifest = await self.api.get(path)
                 claimed = facts.claim(manifest)
                 if claimed is None or claimed.session != action.claim.session:
                     return "already released"
@@ -268,6 +278,13 @@ class ClusterApplier:
                     return "it was deleted"
                 if error.status != 409:
                     raise
+                manifest = None
             else:
                 return ""
         raise WorldMovedError(f"{target} is being changed all the time")
+
+    async def _mirrored(self, target: Target, session: str) -> Manifest | None:
+        """Return a claimed workload as the watch last told; None where it has not."""
+        selector = f"{names.LABEL_SESSION}={session}"
+        mirror = self.mirrors.of(target.kind, target.namespace, selector)
+        return await mirror.until(lambda known: known.get(target.name) or {}) or None

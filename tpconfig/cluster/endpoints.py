@@ -2,74 +2,64 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tpconfig.cluster import patches, paths, ready
-from tpconfig.cluster.api import Api
-from tpconfig.cluster.watch import watch
+from tpconfig import names
+from tpconfig.cluster import patches, ready
+from tpconfig.cluster.mirror import Mirrors
 from tpconfig.model.target import Target
 
-Slices = Sequence[Mapping[str, Any]]
+SERVICE = "kubernetes.io/service-name"
+
+Slices = list[Mapping[str, Any]]
 
 
 async def wait_for_pod(
-    api: Api, namespace: str, services: Iterable[str], pod: str, *, serving: bool
+    mirrors: Mirrors, namespace: str, services: Iterable[str], pod: str, *, serving: bool
 ) -> None:
     """Wait until every Service sends traffic to the Pod (or none does any more)."""
-    async with asyncio.TaskGroup() as group:
-        for service in services:
-            group.create_task(
-                _wait(
-                    api,
-                    namespace,
-                    service,
-                    lambda slices: ready.endpoint_ready(slices, pod) is serving,
-                )
-            )
+    await _wait(
+        mirrors, namespace, services, lambda slices: ready.endpoint_ready(slices, pod) is serving
+    )
 
 
 async def wait_for_originals(
-    api: Api, namespace: str, services: Iterable[str], *, count: int, agents: frozenset[str]
+    mirrors: Mirrors, namespace: str, services: Iterable[str], *, count: int, agents: frozenset[str]
 ) -> None:
     """Wait until every Service sends traffic to at least ``count`` Pods that are not ours."""
-    async with asyncio.TaskGroup() as group:
-        for service in services:
-            group.create_task(
-                _wait(
-                    api,
-                    namespace,
-                    service,
-                    lambda slices: ready.ready_endpoints(slices, agents) >= count,
-                )
-            )
+    await _wait(
+        mirrors,
+        namespace,
+        services,
+        lambda slices: ready.ready_endpoints(slices, agents) >= count,
+    )
+
+
+async def wait_for_replicas(mirrors: Mirrors, target: Target, session: str, count: int) -> None:
+    """Wait until a claimed workload that no Service selects reports ``count`` ready Pods."""
+
+    def enough(known: Mapping[str, Mapping[str, Any]]) -> bool | None:
+        found = known.get(target.name)
+        return True if found is None or patches.ready_pods(found) >= count else None
+
+    selector = f"{names.LABEL_SESSION}={session}"
+    await mirrors.of(target.kind, target.namespace, selector).until(enough)
 
 
 async def _wait(
-    api: Api, namespace: str, service: str, satisfied: Callable[[Slices], bool]
+    mirrors: Mirrors, namespace: str, services: Iterable[str], satisfied: Callable[[Slices], bool]
 ) -> None:
-    known: dict[str, Mapping[str, Any]] = {}
-    synced = False
-    path = paths.path_of("endpointslice", namespace)
-    selector = f"kubernetes.io/service-name={service}"
-    async for event in watch(api, path, label_selector=selector):
-        if event.type == "SYNCED":
-            synced = True
-        elif event.type == "DELETED":
-            known.pop(event.object["metadata"]["name"], None)
-        else:
-            known[event.object["metadata"]["name"]] = event.object
-        if synced and satisfied(list(known.values())):
-            return
+    wanted = list(services)
+    if not wanted:
+        return
 
+    def all_of_them(known: Mapping[str, Mapping[str, Any]]) -> bool | None:
+        by_service: dict[str, Slices] = {name: [] for name in wanted}
+        for one in known.values():
+            name = (one["metadata"].get("labels") or {}).get(SERVICE)
+            if name in by_service:
+                by_service[name].append(one)
+        return True if all(map(satisfied, by_service.values())) else None
 
-async def wait_for_replicas(api: Api, target: Target, count: int) -> None:
-    """Wait until a workload that no Service selects reports ``count`` ready Pods."""
-    path = paths.path_of(target.kind, target.namespace)
-    selector = f"metadata.name={target.name}"
-    async for event in watch(api, path, field_selector=selector):
-        if event.type == "DELETED":
-            return
-        if event.type != "SYNCED" and patches.ready_pods(event.object) >= count:
-            return
+    await mirrors.of("endpointslice", namespace).until(all_of_them)

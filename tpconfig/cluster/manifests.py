@@ -207,6 +207,8 @@ def _skip_init(pod_spec: dict[str, Any]) -> None:
 
 def _leave_host_ports(pod_spec: dict[str, Any]) -> None:
     for one in pod_spec["containers"]:
+        if pod_spec.get("hostNetwork"):  # there the API server makes every port one of the node
+            one.pop("ports", None)
         for port in one.get("ports") or ():
             port.pop("hostPort", None)
 

@@ -66,10 +66,8 @@ def exclusive(
         found.append("a StatefulSet's Pod has a name and claims of its own")
     found += [] if found else _single_writer(template["spec"], claims)
     found += [
-        f"port {port['hostPort']} of the node is taken by the original"
-        for container in template["spec"]["containers"]
-        for port in container.get("ports") or ()
-        if port.get("hostPort")
+        f"port {number} of the node is taken by the original"
+        for number in _host_ports(template["spec"])
     ]
     if _keeps_off_itself(template):
         found.append("its required anti-affinity keeps its Pods apart")
@@ -110,6 +108,16 @@ def _dress_as_first(template: dict[str, Any], manifest: Manifest) -> None:
     ]
     if not pod["volumes"]:
         del pod["volumes"]
+
+
+def _host_ports(spec: Mapping[str, Any]) -> list[int]:
+    """Return the ports of its node that a Pod asks for; in the node's network each one is."""
+    ports = [
+        port.get("hostPort") or (port["containerPort"] if spec.get("hostNetwork") else 0)
+        for container in spec["containers"]
+        for port in container.get("ports") or ()
+    ]
+    return [number for number in ports if number]
 
 
 def _single_writer(spec: Mapping[str, Any], claims: Sequence[Manifest] | None) -> list[str]:

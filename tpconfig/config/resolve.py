@@ -11,6 +11,7 @@ from tpconfig.config.environment import Environment, Volumes
 from tpconfig.config.fields import Destination
 from tpconfig.config.load import Loaded
 from tpconfig.config.process import Run
+from tpconfig.config.workload import Workload as Entry
 from tpconfig.errors import UsageError
 from tpconfig.model import desired as wish
 from tpconfig.model.target import Target
@@ -32,7 +33,10 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which workloads: by name, else those without profiles and those of the named profiles."""
+    """Which workloads: by name, else those without profiles and those of the named profiles.
+
+    What these depend on comes with them.
+    """
 
     names: Sequence[str] = ()
     profiles: Sequence[str] = ()
@@ -53,7 +57,8 @@ def resolve(loaded: Loaded, choice: Choice, *, environ: Environ, now: bool = Fal
     file = loaded.file
     known = file.workloads
     _check_names(choice.names, known)
-    chosen = [name for name, one in known.items() if choice.takes(name, one.profiles)]
+    taken = _with_dependencies(known, choice)
+    chosen = [name for name in known if name in taken]
     outbound = file.outbound
     return Resolved(
         session=wish.SessionWish(
@@ -78,6 +83,19 @@ def resolve(loaded: Loaded, choice: Choice, *, environ: Environ, now: bool = Fal
         namespace=file.cluster.namespace,
         protected=tuple(file.cluster.protected),
     )
+
+
+def _with_dependencies(known: Mapping[str, Entry], choice: Choice) -> set[str]:
+    """Return the chosen names and all that their processes wait for."""
+    found: set[str] = set()
+    left = [name for name, one in known.items() if choice.takes(name, one.profiles)]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            run = known[name].run
+            left += [one for one in (run.depends_on if run else ()) if one in known]
+    return found
 
 
 def _check_names(names: Sequence[str], known: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tpconfig import names
 from tpconfig.model import actions as a
 from tpconfig.model import kinds
 from tpconfig.model.actions import Action, Reason
@@ -10,6 +11,8 @@ from tpconfig.model.plan import Notice
 from tpconfig.model.target import Change, written
 from tpconfig.planner import circumstances, strategy, wish
 from tpconfig.planner.wish import ResolvedWorkload
+
+SESSION = ("metadata", "labels", names.LABEL_SESSION)
 
 
 def build(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
@@ -68,7 +71,7 @@ def _claim(one: ResolvedWorkload, session: str) -> Action:
         facts.replicas,
         Reason(text, one.workload.source),
         recorded=recorded,
-        also=circumstances.paused_with_it(facts),
+        also=(Change(SESSION, None, session), *circumstances.paused_with_it(facts)),
         recreate=one.recreate,
     )
 
@@ -113,8 +116,7 @@ def _stop(one: ResolvedWorkload, session: str) -> list[Action]:
     if running == 0:
         return []
     changes = _stopping(one, running, session)
-    why = "makes room for the agent" if one.recreate else "the agent answers in its place"
-    text = f"{', '.join(map(str, changes))}: {why}"
+    text = "it makes room for the agent" if one.recreate else "the agent answers in its place"
     return [
         a.StopOriginal(
             facts.target,

@@ -72,7 +72,7 @@ def _start_original(facts: WorkloadFacts, after: tuple[str, ...], session: str) 
         session=session,
         deletes_claims=claim.deletes_claims,
     )
-    text = f"{', '.join(map(str, changes))}, as recorded"
+    text = "as it was recorded"
     services = tuple(service.name for service in facts.services)
     return [
         a.StartOriginal(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tpconfig.errors import TpError, UsageError
-from tpconfig.session import control, describe, facts_json
+from tpconfig.session import control, describe, facts_json, planfile
 from tpconfig.session.holding import End, Holding, Why
 from tpconfig.session.hosted import Hosted
 from tpconfig.session.lifecycle import Session
@@ -45,7 +45,9 @@ class Answers:
                 return {"ending": True}
             case "reload":
                 given = Reload.from_json(request) if "folder" in request else None
-                plan = await self.reloading.apply(given)
+                written = request.get("exactly")
+                exactly = planfile.read(written) if written is not None else None
+                plan = await self.reloading.apply(given, exactly=exactly)
                 return {"changes": [describe.line(action) for action in plan.actions]}
             case unknown:
                 raise UsageError(f"this session does not know the request `{unknown}`")

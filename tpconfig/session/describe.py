@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
+from tpconfig import names
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
+from tpconfig.model.target import Change, written
 
 if TYPE_CHECKING:
     from tpconfig.session.hosted import Hosted
 
 
+SESSION = ("metadata", "labels", names.LABEL_SESSION)
 _STOPS = {"daemonset": "off nodes", "cronjob": "suspend"}
 _STARTS = {"daemonset": "on nodes", "cronjob": "resume"}
 
@@ -95,6 +98,22 @@ def sign(action: Action) -> str:
             return "-"
         case _:
             return "~"
+
+
+def changes(action: Action) -> list[str]:
+    """Say which fields of which object an action changes, ``FIELD: OLD -> NEW`` each."""
+    match action:
+        case a.ClaimTarget(also=found):
+            pass
+        case a.StopOriginal(changes=found) | a.StartOriginal(changes=found):
+            pass
+        case a.CreateAgent(changes=found):
+            pass
+        case a.ReleaseTarget(claim=claim):
+            found = (Change(SESSION, claim.session, None),)
+        case _:
+            found = ()
+    return [f"{one.path}: {written(one.before)} -> {written(one.after)}" for one in found]
 
 
 def line(action: Action) -> str:

@@ -11,11 +11,13 @@ from dataclasses import replace
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.apply import ClusterApplier
 from tpconfig.cluster.lease import Owner
+from tpconfig.cluster.mirror import open_mirrors
 from tpconfig.errors import NoPermissionError, TpError
 from tpconfig.model.actions import Action, ClusterAction
 from tpconfig.model.desired import AgentImage, Desired
 from tpconfig.model.events import Remark
 from tpconfig.model.observed import MachineFacts, Observed
+from tpconfig.model.plan import Plan
 from tpconfig.planner.diff import diff
 from tpconfig.session.executor import Emit, execute
 
@@ -38,14 +40,8 @@ async def heal(api: Api, observed: Observed, emit: Emit) -> bool:
         if plan.empty:
             continue
         owner = Owner(session, "", "", "", "", 0.0)
-        applier = ClusterApplier(api, owner, AgentImage(), theirs)
-
-        async def apply(action: Action, waiting: object, applier: ClusterApplier = applier) -> str:
-            assert isinstance(action, ClusterAction)
-            return await applier.apply(action, lambda _: None)
-
         try:
-            await execute(plan, apply, lambda _: None, go_on=True)
+            await _undo(api, owner, theirs, plan)
         except NoPermissionError as error:
             emit(Remark(f"session {session} has expired, and you may not undo it: {error.message}"))
         except TpError as error:
@@ -54,3 +50,14 @@ async def heal(api: Api, observed: Observed, emit: Emit) -> bool:
             emit(Remark(f"session {session} had expired: what it had left was put back"))
             healed = True
     return healed
+
+
+async def _undo(api: Api, owner: Owner, theirs: Observed, plan: Plan) -> None:
+    async with open_mirrors(api) as mirrors:
+        applier = ClusterApplier(api, owner, AgentImage(), theirs, mirrors)
+
+        async def apply(action: Action, waiting: object) -> str:
+            assert isinstance(action, ClusterAction)
+            return await applier.apply(action, lambda _: None)
+
+        await execute(plan, apply, lambda _: None, go_on=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.apply import ClusterApplier, WorldMovedError
 from tpconfig.cluster.lease import Owner
+from tpconfig.cluster.mirror import open_mirrors
 from tpconfig.errors import TpError
 from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.model.actions import Action, ClusterAction
@@ -22,10 +23,11 @@ from tpconfig.model.events import Planned
 from tpconfig.model.observed import MachineFacts, Observed, Permission
 from tpconfig.model.plan import Plan
 from tpconfig.planner.diff import diff
-from tpconfig.session import heal, targets, verdicts, view
-from tpconfig.session.executor import Apply, Emit, execute
+from tpconfig.session import heal, planfile, targets, verdicts, view
+from tpconfig.session.executor import Emit, execute
 from tpconfig.session.identity import Identity
 from tpconfig.session.machine import Machine
+from tpconfig.session.planfile import PlanFile
 
 REPLANS = 5
 UNDO_DEADLINE_S = 150.0
@@ -90,11 +92,16 @@ class Session:
         return world, diff(wanted, world, self.wish.image)
 
     async def converge(
-        self, desired: Desired, *, announce: Callable[[Plan], None] | None = None
+        self,
+        desired: Desired,
+        *,
+        announce: Callable[[Plan], None] | None = None,
+        exactly: PlanFile | None = None,
     ) -> Plan:
         """Make the world equal to ``desired``, planning again where it moves meanwhile.
 
-        ``announce`` is given the first plan before it is carried out.
+        ``announce`` is given the first plan before it is carried out. ``exactly``: only by this
+        plan; where another would be needed, nothing is done.
 
         Returns:
             The plan that was applied last.
@@ -107,15 +114,17 @@ class Session:
             for attempt in range(REPLANS):
                 world, plan = await self.look(desired, ask=attempt == 0)
                 verdicts.raise_blockers(plan)
+                if exactly is not None:
+                    planfile.check(exactly, self.planned(plan, desired))
                 if announce is not None and attempt == 0:
                     announce(plan)
                 self.desired = desired
                 self.touched |= {one.target.namespace for one in desired.workloads}
                 self.machine.adopt(desired)
                 try:
-                    await execute(plan, self._applier(world), self.emit)
+                    await self._carry_out(plan, world)
                 except WorldMovedError:
-                    if attempt == REPLANS - 1:
+                    if attempt == REPLANS - 1 or exactly is not None:
                         raise
                     continue
                 return plan
@@ -131,7 +140,7 @@ class Session:
             for attempt in range(REPLANS):
                 world, plan = await self.look(Desired(), ask=False)
                 try:
-                    await execute(plan, self._applier(world), self.emit, go_on=True)
+                    await self._carry_out(plan, world, go_on=True)
                 except WorldMovedError:
                     if attempt == REPLANS - 1:
                         raise
@@ -161,12 +170,13 @@ class Session:
             ttl_s=self.wish.ttl_s,
         )
 
-    def _applier(self, world: Observed) -> Apply:
-        cluster = ClusterApplier(self.api, self.owner, self.wish.image, world)
+    async def _carry_out(self, plan: Plan, world: Observed, *, go_on: bool = False) -> None:
+        async with open_mirrors(self.api) as mirrors:
+            cluster = ClusterApplier(self.api, self.owner, self.wish.image, world, mirrors)
 
-        async def apply(action: Action, waiting: Callable[[str], None]) -> str:
-            if isinstance(action, ClusterAction):
-                return await cluster.apply(action, waiting)
-            return await self.machine.apply(action, waiting, world, cluster)
+            async def apply(action: Action, waiting: Callable[[str], None]) -> str:
+                if isinstance(action, ClusterAction):
+                    return await cluster.apply(action, waiting)
+                return await self.machine.apply(action, waiting, world, cluster)
 
-        return apply
+            await execute(plan, apply, self.emit, go_on=go_on)

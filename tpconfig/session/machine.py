@@ -110,9 +110,9 @@ class Machine:
                 await one.start(fingerprint)
                 return ""
             case a.OpenTraffic():
-                return await self._open_traffic(one, action, waiting)
+                return await self._open_traffic(one, action, cluster, waiting)
             case a.CloseTraffic():
-                return await self._close_traffic(one, action, world, waiting)
+                return await self._close_traffic(one, action, world, cluster, waiting)
             case a.StopProcess():
                 await one.stop()
                 return ""
@@ -173,13 +173,19 @@ class Machine:
         pipes = port_forwards(self.api, action.namespace, action.pod, link_port)
         await one.connect(side, pipes, secret, action.ports)
 
-    async def _open_traffic(self, one: Hosted, action: a.OpenTraffic, waiting: Waiting) -> str:
+    async def _open_traffic(
+        self, one: Hosted, action: a.OpenTraffic, cluster: ClusterApplier, waiting: Waiting
+    ) -> str:
         await one.serve(ready=True)
         waiting("every Service to send its traffic here")
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await endpoints.wait_for_pod(
-                    self.api, action.target.namespace, action.services, action.pod, serving=True
+                    cluster.mirrors,
+                    action.target.namespace,
+                    action.services,
+                    action.pod,
+                    serving=True,
                 )
         except TimeoutError:
             raise TpError(
@@ -193,7 +199,12 @@ class Machine:
         return ""
 
     async def _close_traffic(
-        self, one: Hosted, action: a.CloseTraffic, world: Observed, waiting: Waiting
+        self,
+        one: Hosted,
+        action: a.CloseTraffic,
+        world: Observed,
+        cluster: ClusterApplier,
+        waiting: Waiting,
     ) -> str:
         assert one.pod is not None
         services = tuple(
@@ -210,7 +221,7 @@ class Machine:
         try:
             async with asyncio.timeout(UNREADY_TIMEOUT_S):
                 await endpoints.wait_for_pod(
-                    self.api, one.pod.namespace, services, action.pod, serving=False
+                    cluster.mirrors, one.pod.namespace, services, action.pod, serving=False
                 )
         except TimeoutError:
             return "a Service still sends here"

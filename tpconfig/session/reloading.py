@@ -12,6 +12,7 @@ from tpconfig.model.events import FileApplied, FileRefused, FileSaved
 from tpconfig.model.plan import Plan
 from tpconfig.session import loading
 from tpconfig.session.lifecycle import Session
+from tpconfig.session.planfile import PlanFile
 from tpconfig.session.start import with_namespace
 from tpconfig.session.wish import Reload, Wish
 
@@ -26,16 +27,16 @@ class Reloading:
 
     refused: bool = False
 
-    async def apply(self, reload: Reload | None = None) -> Plan:
+    async def apply(self, reload: Reload | None = None, *, exactly: PlanFile | None = None) -> Plan:
         """Read the file again, from there from now on, and make the world equal to it.
 
-        What is wrong with the file leaves everything as it is.
+        What is wrong with the file leaves everything as it is. ``exactly``: only by this plan.
 
         Raises:
             TpError: the file is not valid, its plan is blocked, or an action failed.
         """
         reload = reload or self.reload
-        plan = await self._apply(self._load(reload))
+        plan = await self._apply(self._load(reload), exactly=exactly)
         self.reload = reload
         return plan
 
@@ -62,12 +63,18 @@ class Reloading:
         self._demand_the_same_session(wish)
         return wish
 
-    async def _apply(self, wish: Wish, announce: Callable[[Plan], None] | None = None) -> Plan:
+    async def _apply(
+        self,
+        wish: Wish,
+        announce: Callable[[Plan], None] | None = None,
+        *,
+        exactly: PlanFile | None = None,
+    ) -> Plan:
         session, before = self.session, self.session.wish
         desired = with_namespace(wish.desired, wish.namespace or session.api.namespace)
         session.wish = wish.session
         try:
-            plan = await session.converge(desired, announce=announce)
+            plan = await session.converge(desired, announce=announce, exactly=exactly)
         except TpError:
             if session.desired is not desired:  # it has not begun
                 session.wish = before

@@ -20,6 +20,7 @@ from tpconfig.session.holding import End, Holding, Why
 from tpconfig.session.interrupts import Interrupted, Interrupts, catch_interrupts
 from tpconfig.session.lifecycle import Session
 from tpconfig.session.locks import only_one
+from tpconfig.session.planfile import PlanFile
 from tpconfig.session.reloading import Reloading
 from tpconfig.session.start import open_session
 from tpconfig.session.wish import Reload, Wish
@@ -35,6 +36,7 @@ class UpOptions:
     stay: bool = False
     watch: bool = True
     exit_code_from: str | None = None
+    exactly: PlanFile | None = None
 
 
 class AbandonedError(TpError):
@@ -80,6 +82,8 @@ async def _hand_over(session: Session, options: UpOptions, emit: Emit) -> None:
     """
     socket = session.machine.here.state.socket
     request = {"do": "reload", **options.reload.to_json()}
+    if options.exactly is not None:
+        request["exactly"] = options.exactly.path
     answer = await control.ask(socket, request)
     if answer is None:
         raise TpError(
@@ -99,7 +103,8 @@ async def _come_up(
     started_s = time.monotonic()
     try:
         announce = partial(_announce, session, desired)
-        await interrupts.guard(session.converge(desired, announce=announce))
+        wanted = session.converge(desired, announce=announce, exactly=options.exactly)
+        await interrupts.guard(wanted)
     except BaseException as error:
         if session.touched and not options.keep:
             await _undo(session, interrupts)

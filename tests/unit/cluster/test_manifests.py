@@ -331,6 +331,8 @@ def test_beside_the_original_host_ports_are_its() -> None:
     pod = {"containers": [{"name": "web", "ports": ports}, {"name": "side", "ports": ports}]}
     kept, left = special(pod), special(pod, beside=True)
     assert [one["ports"] for one in kept["spec"]["containers"]] == [ports, ports]
+    network = special({**pod, "hostNetwork": True}, beside=True)
+    assert not any("ports" in one for one in network["spec"]["containers"])
     bare = [{"containerPort": 80}]
     assert [one["ports"] for one in left["spec"]["containers"]] == [bare, bare]
 

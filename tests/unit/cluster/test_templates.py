@@ -119,6 +119,14 @@ def apart(selector: Manifest, how: str = "required") -> Manifest:
         (MOUNTS, (), None),
         (MOUNTS, None, "claim data may be ReadWriteOnce: you may not read it"),
         (PORT, (), "port 80 of the node is taken by the original"),
+        (
+            {
+                "hostNetwork": True,
+                "containers": [{"name": "main", "ports": [{"containerPort": 81}]}],
+            },
+            (),
+            "port 81 of the node is taken by the original",
+        ),
         (apart({"matchLabels": {"app": "db"}}), (), "its required anti-affinity"),
         (apart({"matchLabels": {"app": "web"}}), (), None),
         (apart({"matchLabels": {"app": "db"}}, "preferred"), (), None),

@@ -17,6 +17,7 @@ from typing import Any, assert_never
 import yaml
 
 from tests.fakes import world as worlds
+from tpconfig import names
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
 from tpconfig.model.desired import Desired, EnvironmentWish, Export, Expose, Run, Workload
@@ -91,7 +92,7 @@ def cases() -> list[Case]:
 
 def read(path: Path) -> Iterator[Case]:
     """Read the cases of one file."""
-    for given in yaml.safe_load(path.read_text(encoding="utf-8")):
+    for given in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader):
         unknown = given.keys() - KEYS
         assert not unknown, f"{path.name}: {unknown} in `{given.get('fact')}`"
         yield Case(path.stem, given)
@@ -333,7 +334,8 @@ def _short(action: Action) -> str:
         case a.StartJanitor(namespace=namespace, required=required):
             return f"{kind} {namespace}{' and wait' if required else ''}"
         case a.ClaimTarget(target=where, replicas=replicas, also=also):
-            return f"{kind} {_name(where)} of {replicas}{''.join(f', {one}' for one in also)}"
+            more = "".join(f", {one}" for one in also if one.field[-1] != names.LABEL_SESSION)
+            return f"{kind} {_name(where)} of {replicas}{more}"
         case a.CreateAgent(pod=pod, container=container, target=where, after=after):
             words = {"low ports": action.low_ports, "beside": action.beside}
             words["no init containers"] = not action.init

@@ -7,10 +7,13 @@ Leases vanish, and people scale and edit.
 
 from __future__ import annotations
 
+import functools
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, cycle, islice, permutations, product
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -36,6 +39,7 @@ from tpconfig.planner.diff import diff
 EXAMPLES = settings(max_examples=int(os.environ.get("TP_EXAMPLES", "30")), deadline=None)
 """More of them find rarer histories: ``TP_EXAMPLES=1000``."""
 
+T = TypeVar("T")
 OURS, THEIRS = "0000aaaa", "0000bbbb"
 TARGETS = (
     Target("shop", "deployment", "api"),
@@ -80,45 +84,78 @@ def healthy(target: Target, replicas: int) -> WorkloadFacts:
     )
 
 
-@st.composite
-def clusters(draw: st.DrawFn) -> Observed:
+def choice(values: Sequence[T]) -> st.SearchStrategy[T]:
+    """Return one of the values: ``sampled_from``, which would hash each of them, by its index."""
+    return st.integers(0, len(values) - 1).map(values.__getitem__)
+
+
+def clusters() -> st.SearchStrategy[Observed]:
     """A cluster in which nothing of ours is, and something of another session's."""
+    return CLUSTERS
+
+
+def _cluster(replicas: tuple[int, ...]) -> Observed:
     held = replace(healthy(HELD, 0), claim=Claim(THEIRS, "{}", 2, 2))
     theirs = AgentFacts(f"tp-{THEIRS}-held-0", "shop", THEIRS, "held", "x", target=HELD)
+    ours = (healthy(*one) for one in zip(TARGETS, replicas, strict=True))
     return Observed(
         session=OURS,
-        workloads=(*(healthy(one, draw(st.integers(0, 3))) for one in TARGETS), held),
+        workloads=(*ours, held),
         agents=(theirs,),
         leases=(worlds.lease("shop", THEIRS),),
     )
 
 
+ENTRIES = [
+    Workload("", HELD, mode=mode, strategy=strategy, exposes=exposes, env=env, run=run)
+    for mode, strategy, exposes, env, run in product(
+        ("swap", "swap", "none"),
+        ("auto", "auto", "recreate"),
+        EXPOSES,
+        (EnvironmentWish(), EnvironmentWish(set=(("A", "1"),))),
+        (None, Run(("serve",), "/src"), Run(("serve --fast",), "/src")),
+    )
+]
+"""Every way to wish for a workload, but its name and target; one choice instead of five."""
+
+
+ENTRY, FLAG = choice(ENTRIES), st.booleans()
+JANITORS = choice(["off", "auto", "required"])
+CLUSTERS = choice([_cluster(one) for one in product(range(4), repeat=len(TARGETS))])
+
+
 @st.composite
 def wishes(draw: st.DrawFn, targets: tuple[Target, ...] = TARGETS) -> Desired:
     """A file with some of the workloads, each of a target of its own."""
-    chosen = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=len(targets)))
-    given = draw(st.permutations(targets))
     workloads: list[Workload] = []
-    for name, target in zip(chosen, given, strict=False):
-        before = tuple(one.name for one in workloads)
-        workloads.append(draw(_workloads(name, target, before)))
-    janitor = draw(st.sampled_from(["off", "auto", "required"]))
-    return Desired(tuple(workloads), now=draw(st.booleans()), janitor=janitor)
+    for name, target in draw(_places(targets)):
+        one = replace(draw(ENTRY), name=name, target=target)
+        before = [earlier.name for earlier in workloads]
+        if one.run is not None and before:
+            after = draw(_subsets(tuple(before)))
+            one = replace(one, run=replace(one.run, depends_on=after))
+        workloads.append(one)
+    return Desired(tuple(workloads), now=draw(FLAG), janitor=draw(JANITORS))
 
 
-@st.composite
-def _workloads(draw: st.DrawFn, name: str, target: Target, before: tuple[str, ...]) -> Workload:
-    after = tuple(draw(st.sets(st.sampled_from(before)))) if before else ()
-    word = draw(st.sampled_from(["serve", "serve --fast"]))
-    return Workload(
-        name,
-        target,
-        mode=draw(st.sampled_from(["swap", "swap", "none"])),
-        strategy=draw(st.sampled_from(["auto", "auto", "recreate"])),
-        exposes=draw(st.sampled_from(list(EXPOSES))),
-        env=EnvironmentWish(set=draw(st.sampled_from([(), (("A", "1"),)]))),
-        run=draw(st.sampled_from([None, Run((word,), "/src", depends_on=after)])),
-    )
+@functools.cache
+def _places(targets: tuple[Target, ...]) -> st.SearchStrategy[tuple[tuple[str, Target], ...]]:
+    """Some names with a target each, in any order; no number of them is rarer than another."""
+    by_size = [
+        [
+            tuple(zip(names, chosen, strict=True))
+            for names in permutations(NAMES, count)
+            for chosen in permutations(targets, count)
+        ]
+        for count in range(min(len(NAMES), len(targets)) + 1)
+    ]
+    most = max(map(len, by_size))
+    return choice([one for some in by_size for one in islice(cycle(some), most)])
+
+
+@functools.cache
+def _subsets(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
+    return choice([one for count in range(len(names) + 1) for one in combinations(names, count)])
 
 
 @dataclass(frozen=True)
@@ -145,13 +182,16 @@ def histories() -> st.SearchStrategy[list[Step]]:
         *(Step(f"scale {one.namespace}/{one}", _scaling(one)) for one in TARGETS),
         *(Step(f"edit {one.namespace}/{one}", _editing(one)) for one in TARGETS),
     ]
-    return st.lists(st.one_of(_attempts(), st.sampled_from(accidents)), max_size=5)
+    return st.lists(st.one_of(_attempts(), choice(accidents)), max_size=5)
+
+
+WISHES, SHARES = wishes(), choice([0.3, 0.6, 1.0, 1.0])
+DICE = st.randoms(use_true_random=False)
 
 
 @st.composite
 def _attempts(draw: st.DrawFn) -> Step:
-    desired, dice = draw(wishes()), draw(st.randoms(use_true_random=False))
-    share = draw(st.sampled_from([0.3, 0.6, 1.0, 1.0]))
+    desired, dice, share = draw(WISHES), draw(DICE), draw(SHARES)
 
     def happens(world: Observed) -> Observed:
         plan = diff(desired, world)

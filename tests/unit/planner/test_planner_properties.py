@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
+from itertools import combinations, product
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from planner_worlds import EXAMPLES, HELD, NAMES, OURS, TARGETS, THEIRS, healthy, wishes
+from planner_worlds import EXAMPLES, HELD, NAMES, OURS, TARGETS, THEIRS, choice, healthy, wishes
 
 from tests.fakes import world as worlds
 from tpconfig.model import actions as a
@@ -26,39 +28,68 @@ from tpconfig.planner import order, permissions
 from tpconfig.planner.diff import diff
 
 WISHES = wishes((*TARGETS, HELD))
-SESSIONS = st.sampled_from([OURS, THEIRS])
 
 
-@st.composite
-def _facts(draw: st.DrawFn, target: Target) -> WorkloadFacts:
-    replicas, holder = draw(st.integers(0, 2)), draw(st.sampled_from([None, OURS, THEIRS]))
+CLAIMS = [None, *(Claim(who, "{}", count) for who in (OURS, THEIRS) for count in range(3))]
+STATES = [
+    (replicas, ready, claim, controller)
+    for replicas in range(3)
+    for ready in range(replicas + 1)
+    for claim in CLAIMS
+    for controller in (None, None, None, "Rollout/x")
+]
+
+
+@functools.cache
+def _facts(target: Target, index: int) -> WorkloadFacts:
+    replicas, ready, claim, controller = STATES[index]
     facts: WorkloadFacts = replace(
-        healthy(target, replicas),
-        ready_replicas=draw(st.integers(0, replicas)),
-        claim=Claim(holder, "{}", draw(st.integers(0, 2))) if holder else None,
-        controller=draw(st.sampled_from([None, None, None, "Rollout/x"])),
+        healthy(target, replicas), ready_replicas=ready, claim=claim, controller=controller
     )
     return facts
 
 
-AGENTS = st.builds(
-    AgentFacts,
-    name=st.sampled_from([f"tp-{OURS}-api-{n}" for n in range(3)]),
-    namespace=st.sampled_from(["shop", "far"]),
-    session=SESSIONS,
-    workload=st.sampled_from(NAMES),
-    built_from=st.sampled_from(["", "x"]),
-    target=st.sampled_from([None, *TARGETS]),
-    terminating=st.booleans(),
+AGENTS = choice(
+    [
+        AgentFacts(
+            name=f"tp-{OURS}-api-{number}",
+            namespace=namespace,
+            session=session,
+            workload=workload,
+            built_from=built_from,
+            target=target,
+            terminating=terminating,
+        )
+        for number, namespace, session, workload, built_from, target, terminating in product(
+            range(3),
+            ("shop", "far"),
+            (OURS, THEIRS),
+            NAMES,
+            ("", "x"),
+            (None, *TARGETS),
+            (False, True),
+        )
+    ]
 )
-HOSTED = st.builds(
-    HostedFacts,
-    workload=st.sampled_from([*NAMES, "other"]),
-    agent=st.sampled_from(["", *(f"tp-{OURS}-api-{n}" for n in range(3))]),
-    handed_over=st.sampled_from([None, "x"]),
-    process=st.sampled_from([None, "x"]),
-    serving=st.booleans(),
-    listening=st.booleans(),
+HOSTED = choice(
+    [
+        HostedFacts(
+            workload=workload,
+            agent=agent,
+            handed_over=handed_over,
+            process=process,
+            serving=serving,
+            listening=listening,
+        )
+        for workload, agent, handed_over, process, serving, listening in product(
+            (*NAMES, "other"),
+            ("", *(f"tp-{OURS}-api-{number}" for number in range(3))),
+            (None, "x"),
+            (None, "x"),
+            (False, True),
+            (False, True),
+        )
+    ]
 )
 VERBS = [
     verb
@@ -69,28 +100,44 @@ VERBS = [
 ]
 
 
+ALL = sorted([*TARGETS, HELD])
+THERE = choice([one for count in range(len(ALL) + 1) for one in combinations(ALL, count)])
+ANY_STATE = st.integers(0, len(STATES) - 1)
+SOME_AGENTS = st.lists(AGENTS, max_size=3, unique_by=lambda one: one.name)
+SOME_HOSTED = st.lists(HOSTED, max_size=3, unique_by=lambda one: one.workload)
+LEASES = choice(
+    [
+        tuple(
+            worlds.lease(*where, age_s=age_s)
+            for where, age_s in zip(product(("far", "shop"), (OURS, THEIRS)), ages, strict=True)
+            if age_s is not None
+        )
+        for ages in product((None, 0.0, 100.0), repeat=4)
+    ]
+)
+DENIED = choice([(), *((verb,) for verb in VERBS)])
+MACHINES = choice(
+    [
+        MachineFacts(method=method, missing_commands=missing, ports_in_use=used)
+        for method in ("namespace", "none")
+        for missing in ((), (("api", "serve"),))
+        for used in ((), ((3000, "tcp", "node"),))
+    ]
+)
+
+
 @st.composite
 def observed(draw: st.DrawFn) -> Observed:
     """Anything at all."""
-    there = draw(st.sets(st.sampled_from([*TARGETS, HELD])))
+    there = draw(THERE)
     return Observed(
         session=OURS,
-        workloads=tuple(draw(_facts(target)) for target in sorted(there)),
-        missing=tuple(Missing(target, ("apo",)) for target in sorted({*TARGETS, HELD} - there)),
-        agents=tuple(draw(st.lists(AGENTS, max_size=3, unique_by=lambda one: one.name))),
-        leases=tuple(
-            worlds.lease(namespace, session, age_s=draw(st.sampled_from([0.0, 100.0])))
-            for namespace, session in sorted(
-                draw(st.sets(st.tuples(st.sampled_from(["shop", "far"]), SESSIONS)))
-            )
-        ),
-        denied=tuple(draw(st.lists(st.sampled_from(VERBS), max_size=1))),
-        machine=MachineFacts(
-            hosted=tuple(draw(st.lists(HOSTED, max_size=3, unique_by=lambda one: one.workload))),
-            method=draw(st.sampled_from(["namespace", "none"])),
-            missing_commands=draw(st.sampled_from([(), (("api", "serve"),)])),
-            ports_in_use=draw(st.sampled_from([(), ((3000, "tcp", "node"),)])),
-        ),
+        workloads=tuple(_facts(target, draw(ANY_STATE)) for target in there),
+        missing=tuple(Missing(target, ("apo",)) for target in ALL if target not in there),
+        agents=tuple(draw(SOME_AGENTS)),
+        leases=draw(LEASES),
+        denied=draw(DENIED),
+        machine=replace(draw(MACHINES), hosted=tuple(draw(SOME_HOSTED))),
     )
 
 
@@ -183,7 +230,7 @@ def test_every_verb_of_a_plan_is_among_those_that_were_asked_for(
 
 
 @EXAMPLES
-@given(WISHES, observed(), st.sampled_from(VERBS))
+@given(WISHES, observed(), choice(VERBS))
 def test_a_plan_that_takes_a_denied_verb_is_blocked(
     desired: Desired, world: Observed, verb: Permission
 ) -> None:

@@ -17,27 +17,38 @@ from tpconfig.cli.wish import reload_of
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also its workloads.")
 @click.option("--exit-code", is_flag=True, help="Exit with 4 when there is something to do.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write the plan down, for `tp up --plan FILE`."
+)
 @common_options
 def command(
-    names: tuple[str, ...], profiles: tuple[str, ...], exit_code: bool, common: Common
+    names: tuple[str, ...],
+    profiles: tuple[str, ...],
+    exit_code: bool,
+    output: str | None,
+    common: Common,
 ) -> None:
     """Show what `tp up` would do, with the reason for each step, and change nothing.
 
+    Each field of the cluster that will change is shown as it is and as it will be.
     Checks everything that can be checked before: the file, the targets, the ports, the commands,
     and each permission. A running session is taken into account: once it is up, the plan is empty.
     """
     from tpconfig.cli import render
     from tpconfig.errors import ExitCode
-    from tpconfig.session import loading, planning
+    from tpconfig.session import loading, planfile, planning
 
     try:
-        wish = loading.load(reload_of(common, names, profiles=profiles), os.environ)
+        reload = reload_of(common, names, profiles=profiles)
+        wish = loading.load(reload, os.environ)
         view = render.EventView(as_json=False, verbose=common.verbose)
         planned = edge.run(planning.plan(wish, view.show))
+        if output is not None:
+            planfile.write(output, planned, reload)
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
     if common.json:
-        render.write(json.dumps(render.plan_json(planned), indent=2))
+        render.write(json.dumps(planfile.plan_json(planned), indent=2))
     else:
         render.write(render.plan_text(planned, color=wants_color(sys.stdout.isatty())))
         if text := render.permissions_text(planned.plan):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tpconfig.model.events import Event
     from tpconfig.session.detached import EventPipe
     from tpconfig.session.executor import Emit
+    from tpconfig.session.planfile import PlanFile
+    from tpconfig.session.wish import Reload
 
 
 @click.command("up", short_help="Swap the file's workloads for local processes.")
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 @click.option("--now", is_flag=True, help="Move the traffic before anybody listens here.")
 @click.option("--keep", is_flag=True, help="Leave what was done where `up` fails.")
 @click.option("--no-watch", is_flag=True, help="Do not follow the file while it changes.")
+@click.option(
+    "--plan", "plan", metavar="FILE", help="Do exactly what `tp plan -o FILE` wrote, or nothing."
+)
 @click.option(
     "--exit-code-from", metavar="NAME", help="End with this workload's process, and its exit code."
 )
@@ -38,6 +43,7 @@ def command(
     now: bool,
     keep: bool,
     no_watch: bool,
+    plan: str | None,
     exit_code_from: str | None,
     common: Common,
 ) -> None:
@@ -49,11 +55,11 @@ def command(
 
     The session follows the file: what is saved is planned and applied while the rest goes on.
 
-    With NAMEs, only these workloads. Without a `run` in the file, a shell that lives in the
-    cluster; its end is the session's.
+    With NAMEs, only these workloads and what they depend on. Without a `run` in the file, a shell
+    that lives in the cluster; its end is the session's.
     """
     try:
-        asked = _Asked(common, names, profiles, now, keep, not no_watch, exit_code_from)
+        asked = _Asked(common, names, profiles, now, keep, not no_watch, plan, exit_code_from)
         code = _detached(asked) if detach else _here(asked)
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
@@ -70,6 +76,7 @@ class _Asked:
     now: bool
     keep: bool
     watch: bool
+    plan: str | None
     exit_code_from: str | None
 
 
@@ -117,7 +124,8 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
     from tpconfig.session import loading
     from tpconfig.session.up import UpOptions, up
 
-    reload = reload_of(asked.common, asked.names, profiles=asked.profiles, now=asked.now)
+    exactly = _plan_of(asked) if asked.plan is not None else None
+    reload = exactly.reload if exactly else _reload_of(asked)
     noted: list[Problem] = []
     wish = loading.load(reload, os.environ, noted=noted)
     for problem in noted:
@@ -134,5 +142,30 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
         stay=not attended,
         watch=asked.watch and STDIN not in reload.files,
         exit_code_from=asked.exit_code_from,
+        exactly=exactly,
     )
     return edge.run(up(wish, options, emit, is_up))
+
+
+def _reload_of(asked: _Asked) -> Reload:
+    return reload_of(asked.common, asked.names, profiles=asked.profiles, now=asked.now)
+
+
+def _plan_of(asked: _Asked) -> PlanFile:
+    """Read the plan that is to be applied; it says by itself what it is about.
+
+    Raises:
+        UsageError: it is none, or the command line says something else besides.
+    """
+    from tpconfig.errors import UsageError
+    from tpconfig.session import planfile
+
+    common = asked.common
+    others = (common.files, common.context, common.kubeconfig, common.namespace)
+    if any((asked.names, asked.profiles, asked.now, *others)):
+        raise UsageError(
+            "--plan says what to do, with which file and where; nothing can be added to it",
+            hint="make another plan: tp plan -o FILE",
+        )
+    found = planfile.read(os.path.abspath(asked.plan or ""))
+    return replace(found, reload=replace(found.reload, meant=common.meant or found.reload.meant))
