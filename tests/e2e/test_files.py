@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.e2e import objects
-from tests.e2e.place import Place, eventually
+from tests.e2e.namespace import eventually
+from tests.e2e.place import Place
 
 SIDECAR = "while true; do date +%s%N > /data/tick; sleep 0.2; done"
 TOKEN = "var/run/secrets/kubernetes.io/serviceaccount/token"

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, assert_never
 
-from tpconfig.agent import accepting, control, copying, describe, dial, listen, questions, volumes
-from tpconfig.agent import sftp as sftp_server
+from tpconfig.agent import accepting, control, copying, describe, dial, listen, questions, sftp
+from tpconfig.agent import volumes as pod_volumes
 from tpconfig.agent.accepting import Peer
 from tpconfig.agent.pipe import LinkPipe
 from tpconfig.agent.pod import Pod
@@ -157,9 +157,11 @@ class PeerLink:
             case Files():
                 assert self._tasks is not None
                 stream.write(serving.OK)
-                return copying.CopyStream(volumes.mounts(), self._tasks)
+                return copying.CopyStream(pod_volumes.mounts(), self._tasks)
             case Sftp():
-                return self._sftp(stream)
+                splice = self._new_splice()
+                self._spawn(stream, lambda: sftp.serve(stream, splice))
+                return splice.a
             case TcpTo():
                 return self._tcp_to(stream, opening)
             case UdpTo():
@@ -194,22 +196,6 @@ class PeerLink:
                     self._connections.discard(splice)
 
         self._spawn(stream, connect)
-        return splice.a
-
-    def _sftp(self, stream: MuxStream) -> asyncio.Protocol:
-        splice = self._new_splice()
-
-        async def serve() -> None:
-            try:
-                sock, server = await sftp_server.start()
-                stream.write(serving.OK)
-                if not await serving.join(sock, splice.b):
-                    splices.reset(stream)
-                await server.wait()
-            finally:
-                self._connections.discard(splice)
-
-        self._spawn(stream, serve)
         return splice.a
 
     def _udp_to(self, stream: MuxStream, to: UdpTo) -> asyncio.Protocol:

@@ -8,6 +8,27 @@ import os
 import socket
 
 from tpconfig.agent import volumes
+from tpconfig.mux import serving
+from tpconfig.mux import splice as splices
+from tpconfig.mux.aio import MuxStream
+from tpconfig.mux.splice import Splice
+
+
+async def serve(stream: MuxStream, splice: Splice) -> None:
+    """Join a stream, whose end of the splice it has, to a server of its own; wait for its end.
+
+    Raises:
+        OSError: this image has none.
+    """
+    try:
+        sock, server = await start()
+        stream.write(serving.OK)
+        if not await serving.join(sock, splice.b):
+            splices.reset(stream)
+        await server.wait()
+    finally:
+        if splice.on_done is not None:
+            splice.on_done()
 
 
 async def start() -> tuple[socket.socket, asyncio.subprocess.Process]:

@@ -19,6 +19,7 @@ from typing import IO, Final
 
 from tpconfig.errors import TpError
 from tpconfig.local import mounting
+from tpconfig.local.diagnosis import Diagnosis
 
 MOUNT_S: Final = 20.0
 END_S: Final = 5.0
@@ -30,16 +31,16 @@ _OPTIONS: Final = ("passive", "dcache_timeout=1", "attr_timeout=1", "entry_timeo
 """A second: what a sidecar writes is seen soon, and a thousand small files are still quick."""
 
 
-def problem() -> str | None:
+def problem() -> Diagnosis | None:
     """Return why nothing can be mounted on this machine, with the cure, or None."""
     if shutil.which("sshfs") is None:
-        return "sshfs is not installed (sudo apt-get install sshfs)"
+        return Diagnosis("sshfs is not installed", "sudo apt-get install sshfs")
     if not os.path.exists(FUSE):
-        return f"there is no {FUSE} (sudo modprobe fuse)"
+        return Diagnosis(f"there is no {FUSE}", "sudo modprobe fuse")
     if not os.access(FUSE, os.R_OK | os.W_OK):
-        return f"{FUSE} cannot be opened (sudo chmod 0666 {FUSE})"
+        return Diagnosis(f"{FUSE} cannot be opened", f"sudo chmod 0666 {FUSE}")
     if os.geteuid() != 0 and shutil.which("fusermount3") is None:
-        return "fusermount3 is not installed (sudo apt-get install fuse3)"
+        return Diagnosis("fusermount3 is not installed", "sudo apt-get install fuse3")
     return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tpconfig.errors import TpError
-from tpconfig.local import observe, state
+from tpconfig.local import observe, sshfs, state
 from tpconfig.model.finding import Finding, Verdict
 
 _LONGEST_ID: Final = "0" * 8
@@ -28,6 +28,7 @@ async def examine(environ: Mapping[str, str]) -> list[Finding]:
         return found
     found += _programs(environ)
     found.append(await _namespace_method(state.folder(environ)))
+    found.append(_files())
     return found
 
 
@@ -62,6 +63,15 @@ def _programs(environ: Mapping[str, str]) -> list[Finding]:
         for program, package in _PROGRAMS
         if shutil.which(program, path=where) is None
     ]
+
+
+def _files() -> Finding:
+    """Judge whether a Pod's volumes can be mounted; those that cannot are copied."""
+    problem = sshfs.problem()
+    if problem is None:
+        return Finding("files", Verdict.OK, "a Pod's volumes can be mounted here")
+    text = f"{problem.reason}: `volumes: mount` copies what it cannot mount"
+    return Finding("files", Verdict.WARNING, text, problem.cure)
 
 
 async def _namespace_method(place: Path) -> Finding:

@@ -7,10 +7,9 @@ import signal
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from tpconfig.errors import TpError
-from tpconfig.local import environment, exports, observe, world
+from tpconfig.local import environment, observe, world
 from tpconfig.local.keeper import Keeper, open_keeper
 from tpconfig.local.leftovers import Leftovers
 from tpconfig.local.process import Process, ProcessSpec, open_process
@@ -19,6 +18,7 @@ from tpconfig.model.desired import Outbound, Workload
 from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput, Remark
 from tpconfig.model.observed import HostedFacts
 from tpconfig.model.target import PortPair
+from tpconfig.session import exporting
 from tpconfig.session.executor import Emit
 from tpconfig.session.hold import Held, hold
 from tpconfig.session.podfiles import PodFiles
@@ -180,7 +180,7 @@ class Hosted:
             environment.Whereabouts(name, pod, container, self.files.root, self.files.shown),
             changes,
         )
-        said += self._write_exports()
+        said += exporting.write(self.here.leftovers, self.workload, self.env, self.files.root)
         self.handed_over = fingerprint
         counts = [f"{len(self.env)} variables"]
         if self.files.shown:
@@ -288,21 +288,6 @@ class Hosted:
 
     def _link_changed(self, state: str, reason: str) -> None:
         self.here.emit(LinkChanged(self.workload.name, state == "up", reason))
-
-    def _write_exports(self) -> list[str]:
-        name, leftovers = self.workload.name, self.here.leftovers
-        at = self.workload.volumes.at if self.files.root is not None else None
-        paths = tuple(export.path for export in self.workload.env.exports)
-        said = leftovers.retire(name, but=(*paths, *((at,) if at else ())))
-        if at is not None and self.files.root is not None:
-            leftovers.link(name, at, Path(self.files.root))
-        for export in self.workload.env.exports:
-            rendered = exports.render(self.env, export.format)
-            leftovers.export(name, export.path, rendered.content, keep=export.keep)
-            if rendered.inexpressible:
-                left_out = ", ".join(rendered.inexpressible)
-                said.append(f"{export.path}: {export.format} cannot hold {left_out}")
-        return said
 
     async def _redirect_to(self, link: Link) -> None:
         """Have what the processes send go through this link; they stay as they are."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tpconfig.local import mounting, sshfs, volumes
 from tpconfig.local.copies import CopiedVolumes
+from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.local.inside.places import Bind
 from tpconfig.local.volumes import Choice, Decision, PodMount, Volume
 from tpconfig.model.desired import Run, VolumesWish
@@ -79,7 +80,7 @@ class PodFiles:
             [PodMount(one.path, one.folder, one.read_only, one.atomic) for one in pod.mounts],
             Choice(wish.mode, wish.paths, wish.local, wish.read_only),
             spec_paths=spec_paths,
-            mount_problem=no_server or sshfs.problem(),
+            mount_problem=no_server or _said(sshfs.problem()),
         )
         self._made_from, self.decision = made_from, decision
         root = self.folder / "root"
@@ -167,6 +168,10 @@ class PodFiles:
                 names = ", ".join(copied.skipped[:3])
                 said.append(f"{path}: the agent may not read {names}{more}")
         return said
+
+
+def _said(problem: Diagnosis | None) -> str | None:
+    return f"{problem.reason} ({problem.cure})" if problem else None
 
 
 def _precious(*folders: str) -> list[str]:
