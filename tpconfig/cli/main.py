@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "Show the running session.",
     "doctor": "Examine everything that a session needs, and change nothing.",
     "rbac": "Print the Role that a session takes, or the janitors' account.",
+    "config": "Print what the files come to, a value of it, or the schema for editors.",
 }
 
 

@@ -6,18 +6,19 @@ process), keeps the last of two equal keys silently, and resolves words as YAML 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NoReturn, Protocol, cast
 
 import yaml
 
 from tpconfig.config import codes, limits, scalars
-from tpconfig.config.nodes import Entry, ListNode, MapNode, Node, ScalarNode, Value
+from tpconfig.config.nodes import Entry, ListNode, MapNode, Node, Overlaying, ScalarNode, Value
 from tpconfig.config.reading import RefusedError, Text, decode
 from tpconfig.errors import Problem
 from tpconfig.source import Source
 
 _TAG: Final = "tag:yaml.org,2002:"
+_OVERLAYING: Final[Mapping[str, Overlaying]] = {"!reset": "reset", "!override": "override"}
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -185,8 +186,11 @@ class _Reader:
                 size = 1 + sum(item.node.size for item in items.values())
                 return MapNode(items, self._range(start, event), size)
             key, plain, place = self._key(event)
-            entry = Entry(place, self._node(self._following(), depth + 1))
-            if key == "<<" and plain:
+            following = self._following()
+            merging = key == "<<" and plain
+            overlaying = "merge" if merging else _overlaying(following)
+            entry = Entry(place, self._node(following, depth + 1), overlaying)
+            if merging:
                 merged.append((entry, event))
             elif key in items:
                 self._twice(key, items[key].key, place)
@@ -262,6 +266,16 @@ class _Reader:
             hint=_hint(place) if not related else None,
             related=related,
         )
+
+
+def _overlaying(event: yaml.NodeEvent) -> Overlaying:
+    """Take ``!reset`` or ``!override`` off a value; what is left is read as without it."""
+    overlaying = _OVERLAYING.get(getattr(event, "tag", None) or "", "merge")
+    if overlaying != "merge" and isinstance(event, _Tagged):
+        event.tag = None
+        if isinstance(event, yaml.ScalarEvent):
+            event.implicit = (not event.style, bool(event.style))
+    return overlaying
 
 
 def _hint(place: Source) -> str | None:

@@ -172,7 +172,7 @@ class _Reading:
         readable = [layer for layer in layers if layer is not None]
         if len(readable) < len(layers):
             raise _error(self.problems)
-        merged = reduce(merge.overlay, readable)
+        merged = merge.settle(reduce(merge.overlay, readable))
         if isinstance(merged, MapNode):
             own = {k: v for k, v in merged.items.items() if not k.startswith(EXTENSION)}
             merged = replace(merged, items=own)

@@ -2,18 +2,19 @@
 
 Mappings merge key by key, lists and single values replace. So a short form (``target:
 deployment/x``) replaces a long one and the other way round, and a list is never guessed together.
-Every value keeps the place where it was written, in whichever file.
+``!override`` replaces a mapping too, ``!reset`` takes a key away as if no file had it. Every value
+keeps the place where it was written, in whichever file.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from tpconfig.config.nodes import Entry, MapNode, Node
+from tpconfig.config.nodes import Entry, ListNode, MapNode, Node
 
 
 def overlay(base: Node, later: Node) -> Node:
-    """Return ``base`` with everything that ``later`` says."""
+    """Return ``base`` with everything that ``later`` says; ``settle`` the last result."""
     if not isinstance(base, MapNode) or not isinstance(later, MapNode):
         return later
     items = dict(base.items)
@@ -24,8 +25,26 @@ def overlay(base: Node, later: Node) -> Node:
     return replace(base, items=items, size=size)
 
 
+def settle(node: Node) -> Node:
+    """Return a tree without the keys that were reset, for when all files are laid over it."""
+    match node:
+        case MapNode():
+            kept = {
+                key: replace(entry, node=settle(entry.node))
+                for key, entry in node.items.items()
+                if entry.overlaying != "reset"
+            }
+            return replace(node, items=kept)
+        case ListNode():
+            return replace(node, items=tuple(settle(item) for item in node.items))
+        case _:
+            return node
+
+
 def _merged(base: Entry, later: Entry) -> Entry:
     """Merge two values of one key; a mapping that is only added to stays where it was."""
+    if later.overlaying != "merge" or base.overlaying == "reset":
+        return later
     node = overlay(base.node, later.node)
     key = base.key if isinstance(base.node, MapNode) and isinstance(node, MapNode) else later.key
     return Entry(key, node)

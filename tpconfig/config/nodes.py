@@ -7,6 +7,7 @@ positions beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tpconfig.source import Source
 
@@ -33,12 +34,17 @@ class ScalarNode:
     size: int = 1
 
 
+Overlaying = Literal["merge", "override", "reset"]
+"""What a value does to the same key of an earlier file; ``!override`` and ``!reset`` say so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A key's place and its value."""
 
     key: Source
     node: Node
+    overlaying: Overlaying = "merge"
 
 
 @dataclass(frozen=True, slots=True)
