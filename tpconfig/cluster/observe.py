@@ -71,6 +71,7 @@ async def observe(
         missing=tuple(missing),
         agents=tuple(agent for view in views.values() for agent in agents_of(view)),
         leases=tuple(lease for view in views.values() for lease in leases_of(api, view)),
+        retired=tuple(one for view in views.values() for one in retired_of(api, view)),
         janitors=tuple(one for view in views.values() for one in janitors_of(view)),
     )
 
@@ -97,7 +98,7 @@ async def view_namespace(
         }
         services = group.create_task(_items(api, "service", namespace))
         pods = group.create_task(_items(api, "pod", namespace))
-        leases = group.create_task(_items(api, "lease", namespace, names.LABEL_SESSION))
+        leases = group.create_task(_items(api, "lease", namespace, names.LABEL_ROLE))
         around = group.create_task(neighbourhood.scalers(api, namespace, full))
     workloads = {kind: task.result() for kind, task in lists.items()}
     return NamespaceView(
@@ -152,6 +153,16 @@ def leases_of(api: Api, view: NamespaceView) -> list[LeaseFacts]:
     """Return the Leases of every session, their age by the API server's clock."""
     now = api.server_time()
     return [facts.lease(one, now) for one in view.leases if facts.role(one) == "lease"]
+
+
+def retired_of(api: Api, view: NamespaceView) -> list[LeaseFacts]:
+    """Return the Leases that stay for their owners to see that somebody has ended them."""
+    now = api.server_time()
+    return [
+        facts.lease(one, now)
+        for one in view.leases
+        if one["metadata"]["labels"].get(names.LABEL_ROLE) == names.ROLE_ENDED
+    ]
 
 
 async def denied(api: Api, permissions: Iterable[Permission]) -> tuple[Permission, ...]:

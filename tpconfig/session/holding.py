@@ -132,7 +132,8 @@ class Holding:
                     await self.converge()
                 continue
             by, reason = str(note.get("by", "")), str(note.get("why", ""))
-            code = ExitCode.CONFLICT if reason == lease.FORCED else ExitCode.DONE
+            forced = reason in (lease.FORCED, lease.TAKEN)
+            code = ExitCode.CONFLICT if forced else ExitCode.DONE
             self.end(End(Why.ENDED_ELSEWHERE, by, reason, code))
 
     async def _agents(self, namespace: str) -> None:

@@ -43,6 +43,7 @@ class Session:
     machine: Machine
     emit: Emit
     method: str
+    namespace: str = "default"
     method_problem: Diagnosis | None = None
     desired: Desired = field(default_factory=Desired)
     touched: set[str] = field(default_factory=set)
@@ -73,7 +74,8 @@ class Session:
         world = await view.observe(
             self.api, wanted, session=self.identity.id, namespaces=where, machine=here, ask=ask
         )
-        if await heal.heal(self.api, world, self.emit):
+        targets = {one.target for one in wanted.workloads}
+        if await heal.heal(self.api, world, self.emit, targets):
             again = await view.observe(
                 self.api,
                 wanted,

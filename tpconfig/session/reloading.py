@@ -77,6 +77,14 @@ class Reloading:
 
     def _demand_the_same_session(self, wish: Wish) -> None:
         """Refuse what a session is known by, and what it cannot change while it is up."""
+        namespace = wish.namespace or self.session.api.namespace
+        if namespace != self.session.namespace:
+            raise UsageError(
+                f"session {self.session.identity.id} is up in namespace {self.session.namespace}: this would "
+                f"move it to {namespace}",
+                hint="give this one a name of its own (`name:` in the file), or end the other one "
+                "first: tp down",
+            )
         fixed = {
             "name": (self.wish.session.name, wish.session.name),
             "cluster.context": (self.wish.cluster.context, wish.cluster.context),

@@ -252,7 +252,8 @@ def _agent(given: Given) -> AgentFacts:
 
 def _lease(given: Given) -> LeaseFacts:
     found = worlds.lease("shop", SESSIONS[given["of"]], age_s=given.get("age", 0.0))
-    return replace(found, file=given.get("file", ""))
+    waits = tuple(map(target, given.get("waits_for", ())))
+    return replace(found, file=given.get("file", ""), waits_for=waits, turn=given.get("turn", 0))
 
 
 def _permission(text: str) -> Permission:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 @click.option(
     "--exit-code-from", metavar="NAME", help="End with this workload's process, and its exit code."
 )
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["fail", "wait", "takeover"]),
+    help="When somebody else holds a target; else session.on_conflict.",
+)
 @common_options
 def command(
     names: tuple[str, ...],
@@ -39,6 +44,7 @@ def command(
     keep: bool,
     no_watch: bool,
     exit_code_from: str | None,
+    on_conflict: str | None,
     common: Common,
 ) -> None:
     """Swap the file's workloads for local processes, and hold that until Ctrl-C.
@@ -53,7 +59,8 @@ def command(
     cluster; its end is the session's.
     """
     try:
-        asked = _Asked(common, names, profiles, now, keep, not no_watch, exit_code_from)
+        watch = not no_watch
+        asked = _Asked(common, names, profiles, now, keep, watch, exit_code_from, on_conflict)
         code = _detached(asked) if detach else _here(asked)
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
@@ -71,6 +78,7 @@ class _Asked:
     keep: bool
     watch: bool
     exit_code_from: str | None
+    on_conflict: str | None
 
 
 def _here(asked: _Asked) -> int:
@@ -117,7 +125,10 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
     from tpconfig.session import loading
     from tpconfig.session.up import UpOptions, up
 
-    reload = reload_of(asked.common, asked.names, profiles=asked.profiles, now=asked.now)
+    reload = replace(
+        reload_of(asked.common, asked.names, profiles=asked.profiles, now=asked.now),
+        on_conflict=asked.on_conflict,
+    )
     noted: list[Problem] = []
     wish = loading.load(reload, os.environ, noted=noted)
     for problem in noted:
