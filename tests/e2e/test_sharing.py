@@ -96,7 +96,7 @@ def test_ls_shows_everybody(anna: Place) -> None:
     """Who, since when, which file, how it stands; for people and for programs."""
     assert anna.ok("ls", "-n", anna.namespace) == ""
     anna.ok("up", "-d")
-    (one,) = listed(anna, "-A").values() if len(listed(anna, "-A")) == 1 else [listed(anna)["anna"]]
+    one = listed(anna, "-A")["anna"]
     assert one["file"] == str(anna.folder / "telepresence.yaml")
     assert (one["state"], one["janitor"]) == ("up", False)
     text = anna.ok("ls", "-A")

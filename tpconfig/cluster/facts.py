@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -104,6 +104,12 @@ def role(manifest: Manifest) -> str | None:
     """Return what an object of ours is for."""
     labels = manifest["metadata"].get("labels") or {}
     return labels.get(names.LABEL_ROLE) if names.LABEL_SESSION in labels else None
+
+
+def owned(manifest: Manifest, leases: Container[str]) -> bool:
+    """Tell whether an object of ours belongs to a Lease that is there, by uid."""
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    return any(one.get("kind") == "Lease" and one.get("uid") in leases for one in owners)
 
 
 def agent(pod: Manifest) -> AgentFacts:

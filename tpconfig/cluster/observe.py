@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tpconfig import names
@@ -128,14 +128,21 @@ async def _workloads(api: Api, kind: str, namespace: str, *, full: bool) -> Item
 
 
 def agents_of(view: NamespaceView) -> list[AgentFacts]:
-    """Return the agent Pods of every session in a namespace."""
-    return [facts.agent(pod) for pod in view.pods if facts.role(pod) == "agent"]
+    """Return the agent Pods of every session; one whose Lease is gone is as good as gone."""
+    leases = [one["metadata"]["uid"] for one in view.leases]
+    return [
+        replace(one, terminating=one.terminating or not facts.owned(pod, leases))
+        for pod in view.pods
+        if facts.role(pod) == "agent" and (one := facts.agent(pod))
+    ]
 
 
 def janitors_of(view: NamespaceView) -> list[JanitorFacts]:
-    """Return the janitors in a namespace."""
+    """Return the janitors in a namespace; not one whose Lease is gone: it goes as well."""
+    leases = [one["metadata"]["uid"] for one in view.leases]
     deployments = view.workloads.get("deployment", ())
-    return [facts.janitor(one) for one in deployments if facts.role(one) == "janitor"]
+    found = [one for one in deployments if facts.role(one) == "janitor"]
+    return [facts.janitor(one) for one in found if facts.owned(one, leases)]
 
 
 async def prepared(api: Api, namespace: str) -> bool:

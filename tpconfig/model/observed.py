@@ -262,6 +262,7 @@ class Observed:
     """One moment of cluster and machine, as far as a session needs to know them.
 
     ``workloads`` also holds what carries a session's label without being asked for any more.
+    ``yielded`` are targets whose originals run because another party insists on it.
     ``retired`` are the Leases that stay for their owners to see.
     ``accounts`` are the namespaces in which an administrator has prepared an account for janitors.
     """
@@ -275,4 +276,5 @@ class Observed:
     machine: MachineFacts = MachineFacts()
     janitors: tuple[JanitorFacts, ...] = ()
     retired: tuple[LeaseFacts, ...] = ()
+    yielded: tuple[Target, ...] = ()
     accounts: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -13,6 +13,8 @@ from tpconfig.cluster import janitors, lease, manifests, paths
 from tpconfig.cluster.watch import watch
 from tpconfig.errors import ExitCode, TpError, UnreachableError
 from tpconfig.model.events import Remark
+from tpconfig.model.target import Target
+from tpconfig.session.drift import Drift
 from tpconfig.session.lifecycle import Session
 
 RETRY_S = 1.0
@@ -46,12 +48,15 @@ class Holding:
     session: Session
     exit_code_from: str | None = None
     stay: bool = False
+    lost: bool = False
     ended: asyncio.Future[End] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
     async def until_end(self) -> End:
         """Renew the leases and watch until something ends the session."""
+        drift = Drift(self.session, self.converge, self._lose)
+        kinds = {one.target.kind for one in self.session.desired.workloads}
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._renew()),
@@ -62,6 +67,8 @@ class Holding:
                 tasks.append(group.create_task(self._marks(namespace)))
                 tasks.append(group.create_task(self._agents(namespace)))
                 tasks.append(group.create_task(self._janitors(namespace)))
+                tasks.append(group.create_task(drift.services(namespace)))
+                tasks += [group.create_task(drift.targets(namespace, kind)) for kind in kinds]
             try:
                 return await asyncio.shield(self.ended)
             finally:
@@ -69,9 +76,26 @@ class Holding:
                     task.cancel()
 
     def end(self, end: End) -> None:
-        """End the session; the first reason stands."""
+        """End the session; the first reason stands. What was lost on the way shows in the code."""
         if not self.ended.done():
-            self.ended.set_result(end)
+            self.ended.set_result(replace(end, code=end.code or int(self.lost)))
+
+    async def _lose(self, target: Target) -> None:
+        """Go on without a target that somebody has deleted; end with the last one."""
+        session = self.session
+        if self.ended.done():
+            return
+        left = tuple(one for one in session.desired.workloads if one.target != target)
+        if len(left) == len(session.desired.workloads):
+            return
+        self.lost = True
+        gone = [one.name for one in session.desired.workloads if one.target == target]
+        session.emit(Remark(f"{target} was deleted: {', '.join(gone)} ends"))
+        session.desired = replace(session.desired, workloads=left)
+        if left:
+            await self.converge()
+        else:
+            self.end(End(Why.LOST, code=1))
 
     async def converge(self) -> None:
         """Make the world equal to the wish again; a failure is said and tried again later."""

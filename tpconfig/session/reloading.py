@@ -80,8 +80,8 @@ class Reloading:
         namespace = wish.namespace or self.session.api.namespace
         if namespace != self.session.namespace:
             raise UsageError(
-                f"session {self.session.identity.id} is up in namespace {self.session.namespace}: this would "
-                f"move it to {namespace}",
+                f"session {self.session.identity.id} is up in namespace "
+                f"{self.session.namespace}: this would move it to {namespace}",
                 hint="give this one a name of its own (`name:` in the file), or end the other one "
                 "first: tp down",
             )

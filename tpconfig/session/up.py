@@ -163,7 +163,7 @@ async def _finish(session: Session, end: End, interrupts: Interrupts) -> None:
                 with suppress(TpError):
                     await lease.forget(session.api, namespace, session.identity.id)
             session.emit(SessionEnded(f"ended by {end.by}: {end.reason}"))
-        case Why.ASKED | Why.NAMED_ENDED | Why.PROCESSES_ENDED:
+        case Why.ASKED | Why.NAMED_ENDED | Why.PROCESSES_ENDED | Why.LOST:
             await _undo(session, interrupts)
             session.emit(SessionEnded(end.why.value))
 

@@ -44,7 +44,7 @@ FOLDER = Path(__file__).parents[2] / "cases" / "planner"
 SESSIONS = {"ours": "0000aaaa", "theirs": "0000bbbb"}
 OURS = SESSIONS["ours"]
 KEYS = {"fact", "cluster", "given", "wish", "now", "plan", "notices", "blocked"}
-KEYS |= {"leases", "agents", "denied", "machine", "missing", "janitor", "accounts"}
+KEYS |= {"leases", "agents", "denied", "machine", "missing", "janitor", "accounts", "yielded"}
 
 Given = Mapping[str, Any]
 
@@ -163,6 +163,7 @@ def observed(given: Given) -> Observed:
         agents=tuple(map(_agent, given.get("agents", ()))),
         leases=tuple(map(_lease, given.get("leases", ()))),
         accounts=tuple(given.get("accounts", ())),
+        yielded=tuple(map(target, given.get("yielded", ()))),
         machine=MachineFacts(
             method=machine.get("method", "namespace"),
             method_problem=tuple(machine["problem"]) if "problem" in machine else None,
