@@ -10,7 +10,8 @@ import time
 import pytest
 
 from tests.e2e import objects
-from tests.e2e.place import Place, eventually
+from tests.e2e.namespace import eventually
+from tests.e2e.place import Place
 
 RUN = {"command": "sleep 600"}
 

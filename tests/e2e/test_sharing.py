@@ -9,13 +9,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.e2e import objects
-from tests.e2e.place import Place, eventually
+from tests.e2e.namespace import eventually
+from tests.e2e.place import Place
 from tests.fakes.laptop import open_laptop, wanted
 from tpconfig.errors import ConflictError
 from tpconfig.model.desired import AgentImage
@@ -39,11 +38,9 @@ def anna(place: Place) -> Place:
 
 
 @pytest.fixture
-def ben(anna: Place, tmp_path: Path) -> Iterator[Place]:
+def ben(anna: Place) -> Iterator[Place]:
     """A second laptop, with files and a state of its own."""
-    folder = tmp_path / "ben" / "project"
-    folder.mkdir(parents=True)
-    found = Place(folder, anna.namespace, anna.kubeconfig)
+    found = Place(anna.namespace, anna.kubeconfig)
     write(found, "ben")
     yield found
     found.end()
@@ -109,7 +106,7 @@ def test_a_colleague_restores_leftovers(anna: Place, ben: Place) -> None:
     before = anna.exact("web")
     write(anna, "anna", ttl="10s")
     program = up(anna)
-    session = anna.session_id()
+    session = str(listed(anna)["anna"]["session"])
     done = ben.tp("restore", "--session", session, "-n", anna.namespace)
     assert done.returncode == 5, done.stderr
     assert "--force" in done.stderr
@@ -129,8 +126,8 @@ def test_down_all_by_force(anna: Place, ben: Place) -> None:
     api = {"target": "deployment/api", "expose": [], "run": RUN}
     ben.write({"api": api}, name="ben")
     first, second = up(anna), up(ben)
-    elsewhere = replace(anna, state=f"{anna.state}-admin", running=[])
-    elsewhere.ok("down", "--all", "--force", "-n", anna.namespace)
+    state = str(anna.home / "admin")
+    anna.ok("down", "--all", "--force", "-n", anna.namespace, TP_STATE_DIR=state)
     assert (first.wait(timeout=60), second.wait(timeout=60)) == (0, 0)
     assert anna.exact("web") == before
     anna.nothing_left()

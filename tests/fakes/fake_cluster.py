@@ -254,6 +254,8 @@ class Cluster:
 
     def _set(self, item: Object, part: str, value: Object) -> Object:
         metadata = item["metadata"]
+        if item.get(part) == value:
+            return item
         return self.store.update(
             item["kind"],
             metadata.get("namespace", ""),

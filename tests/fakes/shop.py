@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes.fake_apiserver import FakeApiServer
+from tpconfig.names import LABEL_ROLE
 
 VOLATILE = ("resourceVersion", "generation", "managedFields")
 
@@ -18,10 +19,12 @@ class Shop:
     kubeconfig: str
 
     def exact(self) -> dict[str, Any]:
-        """Return every Deployment and Service without what *exactly as before* exempts."""
+        """Return every Deployment and Service but ours, without what *exactly* exempts."""
         found = {}
         for kind in ("deployment", "service"):
             for one in self.fake.store.list(kind):
+                if LABEL_ROLE in (one["metadata"].get("labels") or {}):
+                    continue
                 for key in VOLATILE:
                     one["metadata"].pop(key, None)
                 one.pop("status", None)
