@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from tpconfig import names
 from tpconfig.cluster import janitors, lease, manifests, paths
 from tpconfig.cluster.watch import watch
-from tpconfig.errors import ExitCode, TpError, UnreachableError
+from tpconfig.errors import ExitCode, NoPermissionError, TpError, UnreachableError
 from tpconfig.model.events import Remark
 from tpconfig.model.target import Target
 from tpconfig.session.drift import Drift
@@ -67,8 +68,9 @@ class Holding:
                 tasks.append(group.create_task(self._marks(namespace)))
                 tasks.append(group.create_task(self._agents(namespace)))
                 tasks.append(group.create_task(self._janitors(namespace)))
-                tasks.append(group.create_task(drift.services(namespace)))
-                tasks += [group.create_task(drift.targets(namespace, kind)) for kind in kinds]
+                watched = [partial(drift.targets, namespace, kind) for kind in sorted(kinds)]
+                watched += [partial(drift.services, namespace)]
+                tasks += [group.create_task(self._watch(one)) for one in watched]
             try:
                 return await asyncio.shield(self.ended)
             finally:
@@ -104,6 +106,19 @@ class Holding:
         except TpError as error:
             self.session.emit(Remark(f"not as wished yet: {error.message}"))
 
+    async def _watch(self, watching: Callable[[], Awaitable[None]]) -> None:
+        """Follow what others do, as far as one may; a failure is said, and ends nothing."""
+        while True:
+            try:
+                await watching()
+            except NoPermissionError as error:
+                text = f"what others do here is not noticed: {error.message}"
+                self.session.emit(Remark(text))
+                return
+            except TpError as error:
+                self.session.emit(Remark(f"looking at the cluster failed: {error.message}"))
+            await asyncio.sleep(RETRY_S)
+
     async def _renew(self) -> None:
         """Renew every lease each quarter of its life; one that vanished is written again."""
         session = self.session
@@ -138,10 +153,9 @@ class Holding:
         if session.desired.janitor != "auto":  # required: waited for before the original stops
             return
         common = manifests.SessionObjects(session.identity.id, namespace)
-        if not await janitors.started(session.api, common):
-            return
         try:
-            await janitors.wait_for_report(session.api, common)
+            if await janitors.started(session.api, common):
+                await janitors.wait_for_report(session.api, common)
         except TpError as error:
             text = "the session goes on as with `janitor: off`"
             session.emit(Remark(f"{error.message}: {text} ({error.hint})"))
