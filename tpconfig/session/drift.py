@@ -58,9 +58,9 @@ class Drift:
             await self._claim_again(target, manifest)
             return
         digest = changes.template_digest(target.kind, manifest)
-        before = self._templates.setdefault(target, digest)
-        self._templates[target] = digest
-        if digest != before:
+        used = self.session.templates.get(target, digest)
+        if digest not in (used, self._templates.get(target)):
+            self._templates[target] = digest
             path = tuple(f"f:{key}" for key in kinds.template_path(target.kind))
             who = changes.last_owner(manifest, path)
             text = f"the pod template of {target} was edited by {who}"

@@ -49,6 +49,7 @@ class Session:
     desired: Desired = field(default_factory=Desired)
     touched: set[str] = field(default_factory=set)
     yielded: dict[Target, str] = field(default_factory=dict)
+    templates: dict[Target, str] = field(default_factory=dict)
     _converging: asyncio.Lock = field(default_factory=asyncio.Lock)
     _recorded: dict[Target, int] = field(default_factory=dict)
     _allowed: tuple[tuple[Permission, ...], tuple[str, ...]] = ((), ())
@@ -141,6 +142,7 @@ class Session:
                     if attempt == REPLANS - 1:
                         raise
                     continue
+                self.templates = {one.target: one.template_hash for one in world.workloads}
                 self._recorded |= {
                     action.target: action.replicas
                     for action in plan.actions

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from tpconfig import names
 from tpconfig.errors import NoPermissionError, TpError
 from tpconfig.model.events import Remark
+from tpconfig.model.target import Target
 from tpconfig.session import holding
+from tpconfig.session.drift import Drift
 from tpconfig.session.holding import End, Holding, Why
 
 
@@ -62,3 +65,33 @@ async def test_what_was_lost_on_the_way_shows_in_the_exit_code() -> None:
     one.end(End(Why.ASKED))
     one.end(End(Why.ENDED_ELSEWHERE, code=5))
     assert one.ended.result() == End(Why.ASKED, code=1)
+
+
+async def test_an_edit_before_the_first_look_is_noticed() -> None:
+    """The agents were built from a template that is known: who is quick is seen as well."""
+    target = Target("shop", "deployment", "web")
+    said: list[str] = []
+    session: Any = SimpleNamespace(
+        templates={target: "what the agent was built from"},
+        yielded={},
+        emit=lambda event: said.append(event.text),
+    )
+    converged: list[int] = []
+
+    async def converge() -> None:
+        converged.append(1)
+
+    async def lost(_: Target) -> None:
+        raise AssertionError
+
+    manifest = {
+        "metadata": {"annotations": {names.ANNOTATION_RESTORE: "{}"}},
+        "spec": {"replicas": 0, "template": {"spec": {"containers": []}}},
+    }
+    drift = Drift(session, converge, lost)
+    await drift._changed(target, manifest)
+    await drift._changed(target, manifest)
+    assert len(converged) == 1
+    assert said == [
+        "the pod template of deployment/web was edited by somebody: a new agent is cloned from it"
+    ]
