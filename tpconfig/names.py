@@ -39,6 +39,12 @@ ANNOTATION_RECONNECT: Final = f"{DOMAIN}/reconnect"
 ANNOTATION_JANITOR: Final = f"{DOMAIN}/janitor"
 """On a Lease: the Pod of the janitor that has read it last, which so proves that it can."""
 
+ANNOTATION_WAITS_FOR: Final = f"{DOMAIN}/waits-for"
+"""On a Lease of a session that holds nothing yet: ``{"turn": 3, "for": ["deployment/x"]}``."""
+
+ROLE_ENDED: Final = "ended"
+"""The role of a Lease that stays only to tell its owner that somebody else has ended it."""
+
 ANNOTATION_GIVEN_BACK: Final = f"{DOMAIN}/given-back"
 """On a Lease that ran out: written by the janitor before it gives the traffic back."""
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.e2e import objects
-from tests.e2e.place import Place, eventually
-from tests.e2e.test_people import as_account
+from tests.e2e import accounts, objects
+from tests.e2e.namespace import eventually
+from tests.e2e.place import Place
 
 RUN = {"command": "sleep 600"}
+SEEDS = int(os.environ.get("TP_E2E_SEEDS", "1"))
 TTL_S = 10
 AT_MOST_S = TTL_S + 5
 
@@ -35,9 +36,9 @@ def write(place: Place, **session: str) -> None:
     place.write({"web": {"target": "deployment/web", "expose": [], "run": RUN}}, session=times)
 
 
-def up(place: Place) -> subprocess.Popen[bytes]:
+def up(place: Place, *options: str) -> subprocess.Popen[bytes]:
     """Bring it up in the background, and wait until the janitor has read the Lease."""
-    program = place.start("up")
+    program = place.start("up", *options)
     eventually(lambda: "up after" in place.log(), "not up", timeout_s=60)
     eventually(lambda: "tpconfig.dev/janitor" in notes(place), "no janitor", timeout_s=30)
     return program
@@ -78,6 +79,21 @@ def test_the_cluster_heals_without_anybody(
     eventually(lambda: shop.exact("web") == before, "the journal is left", timeout_s=AT_MOST_S)
     shop.nothing_left()
     assert shop.exact("web") == before
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_killed_at_any_moment_the_janitor_restores(shop: Place, seed: int) -> None:
+    """Wherever ``up`` was, nobody has to do anything."""
+    write(shop, reconnect="10s")
+    before = shop.exact("web")
+    program = shop.start("up")
+    time.sleep(random.Random(seed).uniform(0.5, 4.0))
+    kill(program)
+    eventually(
+        lambda: shop.exact("web") == before and not shop.get_list("deployments"),
+        "not as before",
+        timeout_s=2 * AT_MOST_S,
+    )
 
 
 def test_a_janitor_that_was_restarted_heals_as_well(shop: Place) -> None:
@@ -137,9 +153,9 @@ def test_in_a_restricted_namespace_the_janitor_runs(shop: Place) -> None:
     assert "tpconfig.dev/janitor" in notes(shop)
 
 
-def test_stock_edit_goes_on_without_and_says_so(shop: Place, tmp_path: Path) -> None:
+def test_stock_edit_goes_on_without_and_says_so(shop: Place) -> None:
     """``auto``: the plan tells; ``required``: exit 6 and nothing changed."""
-    editor = as_account(shop, None, tmp_path / "edit")
+    editor = accounts.with_stock_role(shop, "edit")
     done = shop.tp("plan", "--kubeconfig", editor)
     assert done.returncode == 0, done.stderr
     assert "note: no janitor in namespace" in done.stdout + done.stderr
@@ -150,27 +166,21 @@ def test_stock_edit_goes_on_without_and_says_so(shop: Place, tmp_path: Path) -> 
     assert not shop.get_list("leases")
 
 
-def test_an_administrator_prepares_the_namespace_once(shop: Place, tmp_path: Path) -> None:
+def test_an_administrator_prepares_the_namespace_once(shop: Place) -> None:
     """With ``tp rbac --janitor`` applied, stock ``edit`` has a janitor that heals."""
     roles = shop.ok("rbac", "--janitor", "-n", shop.namespace)
     shop.kubectl("apply", "-f", "-", given=roles)
     write(shop, janitor="required", reconnect="10s")
     before = shop.exact("web")
-    environment = shop.kubeconfig
-    shop.kubeconfig = as_account(shop, None, tmp_path / "edit")
-    try:
-        program = up(shop)
-    finally:
-        shop.kubeconfig = environment
-    kill(program)
+    kill(up(shop, "--kubeconfig", accounts.with_stock_role(shop, "edit")))
     eventually(ready(shop), "not given back", timeout_s=AT_MOST_S)
     eventually(lambda: shop.exact("web") == before, "the journal is left", timeout_s=AT_MOST_S)
 
 
-def test_the_printed_role_is_enough(shop: Place, tmp_path: Path) -> None:
+def test_the_printed_role_is_enough(shop: Place) -> None:
     """A user with just that Role swaps, has a janitor of its own, and restores."""
     roles = json.loads(shop.ok("rbac", "--json"))["items"]
-    mine = ("--kubeconfig", as_account(shop, roles[0]["rules"], tmp_path / "exact"))
+    mine = ("--kubeconfig", accounts.with_rules(shop, roles[0]["rules"]))
     before = shop.exact("web")
     write(shop, janitor="required")
     shop.ok("up", "-d", *mine)

@@ -7,7 +7,6 @@ collection and the end of namespaces always run, the rest only where a test want
 from __future__ import annotations
 
 import asyncio
-import copy
 import hashlib
 import json
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes import fake_selecting
-from tests.fakes.fake_store import Change, Store
+from tests.fakes.fake_store import Change, Store, copied
 
 Object = dict[str, Any]
 
@@ -73,7 +72,7 @@ class Cluster:
 
     def _collect_garbage(self) -> None:
         alive = {item["metadata"]["uid"] for item in self.store.objects.values()}
-        for item in [copy.deepcopy(one) for one in self.store.objects.values()]:
+        for item in [copied(one) for one in self.store.objects.values()]:
             metadata = item["metadata"]
             owners = metadata.get("ownerReferences") or []
             kind, namespace, name = item["kind"], metadata.get("namespace", ""), metadata["name"]
@@ -102,9 +101,7 @@ class Cluster:
             if not namespace["metadata"].get("deletionTimestamp"):
                 continue
             inside = [
-                copy.deepcopy(item)
-                for (_, where, _), item in self.store.objects.items()
-                if where == name
+                copied(item) for (_, where, _), item in self.store.objects.items() if where == name
             ]
             for item in inside:
                 self.store.remove(item["kind"], name, item["metadata"]["name"])
@@ -257,6 +254,8 @@ class Cluster:
 
     def _set(self, item: Object, part: str, value: Object) -> Object:
         metadata = item["metadata"]
+        if item.get(part) == value:
+            return item
         return self.store.update(
             item["kind"],
             metadata.get("namespace", ""),
@@ -283,7 +282,7 @@ def _owner(item: Object) -> Object:
 
 
 def _replica_set(deployment: Object, name: str, digest: str) -> Object:
-    template = copy.deepcopy(deployment["spec"]["template"])
+    template = copied(deployment["spec"]["template"])
     labels = {**(template.setdefault("metadata", {}).get("labels") or {})}
     labels["pod-template-hash"] = digest
     template["metadata"]["labels"] = labels
@@ -294,7 +293,7 @@ def _replica_set(deployment: Object, name: str, digest: str) -> Object:
 
 
 def _pod(replica_set: Object) -> Object:
-    template = copy.deepcopy(replica_set["spec"]["template"])
+    template = copied(replica_set["spec"]["template"])
     metadata = template.get("metadata") or {}
     metadata["generateName"] = f"{replica_set['metadata']['name']}-"
     metadata["ownerReferences"] = [_owner(replica_set)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -106,6 +106,12 @@ def role(manifest: Manifest) -> str | None:
     return labels.get(names.LABEL_ROLE) if names.LABEL_SESSION in labels else None
 
 
+def owned(manifest: Manifest, leases: Container[str]) -> bool:
+    """Tell whether an object of ours belongs to a Lease that is there, by uid."""
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    return any(one.get("kind") == "Lease" and one.get("uid") in leases for one in owners)
+
+
 def agent(pod: Manifest) -> AgentFacts:
     """Read an agent's Pod."""
     metadata = pod["metadata"]
@@ -128,11 +134,13 @@ def lease(manifest: Manifest, now: datetime) -> LeaseFacts:
     """Read a session's Lease; ``now`` is the API server's time."""
     metadata, spec = manifest["metadata"], manifest.get("spec") or {}
     annotations = metadata.get("annotations") or {}
+    queues = _json(annotations, names.ANNOTATION_WAITS_FOR)
+    queues = queues if isinstance(queues, dict) else {}
     renewed = spec.get("renewTime") or metadata.get("creationTimestamp")
     age_s = (now - serverclock.parse(renewed)).total_seconds() if renewed else 0.0
     return LeaseFacts(
         namespace=metadata["namespace"],
-        session=metadata["labels"][names.LABEL_SESSION],
+        session=metadata["name"].removeprefix(f"{names.PREFIX}-"),
         uid=metadata["uid"],
         holder=spec.get("holderIdentity", ""),
         user=annotations.get(names.ANNOTATION_USER, ""),
@@ -142,7 +150,9 @@ def lease(manifest: Manifest, now: datetime) -> LeaseFacts:
         since=spec.get("acquireTime") or "",
         file=annotations.get(names.ANNOTATION_FILE, ""),
         ended=annotations.get(names.ANNOTATION_ENDED),
-        touched=_touched(metadata["namespace"], annotations),
+        touched=_targets(metadata["namespace"], _json(annotations, names.ANNOTATION_TOUCHED)),
+        waits_for=_targets(metadata["namespace"], queues.get("for")),
+        turn=queues["turn"] if isinstance(queues.get("turn"), int) else 0,
         reconnect_s=_seconds(annotations.get(names.ANNOTATION_RECONNECT)),
         given_back=names.ANNOTATION_GIVEN_BACK in annotations,
         janitor=annotations.get(names.ANNOTATION_JANITOR),
@@ -160,13 +170,21 @@ def janitor(deployment: Manifest) -> JanitorFacts:
     )
 
 
-def _touched(namespace: str, annotations: Mapping[str, str]) -> tuple[Target, ...]:
-    try:
-        found = json.loads(annotations.get(names.ANNOTATION_TOUCHED, "[]"))
-        words = [text.partition("/") for text in found]
-    except (ValueError, TypeError, AttributeError):
-        return ()
+def _targets(namespace: str, found: Any) -> tuple[Target, ...]:
+    """Read a list of targets; what somebody has damaged names none."""
+    words = [
+        text.partition("/")
+        for text in (found if isinstance(found, list) else ())
+        if isinstance(text, str)
+    ]
     return tuple(Target(namespace, kind, name) for kind, _, name in words)
+
+
+def _json(annotations: Mapping[str, str], key: str) -> Any:
+    try:
+        return json.loads(annotations.get(key, "null"))
+    except ValueError:
+        return None
 
 
 def _seconds(text: str | None) -> float:

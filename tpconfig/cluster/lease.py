@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,11 @@ from tpconfig.cluster.watch import watch
 
 ASKED = "tp down"
 FORCED = "tp down --force"
+TAKEN = "taken over with tp up --on-conflict takeover"
 """Why a session ended; its owner exits with a conflict where somebody else has forced it."""
+
+RETIRED_S = 3600.0
+"""How long a Lease stays for its owner to see that somebody else has ended the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,9 @@ class Owner:
     reconnect_s: float = 0.0
 
 
-async def open_lease(api: Api, namespace: str, owner: Owner) -> str:
+async def open_lease(
+    api: Api, namespace: str, owner: Owner, *, waits_for: Mapping[str, Any] | None = None
+) -> str:
     """Create the Lease, or go on with the one that is there; return its uid."""
     common = manifests.SessionObjects(owner.session, namespace)
     now = serverclock.to_micro_time(api.server_time())
@@ -42,6 +48,7 @@ async def open_lease(api: Api, namespace: str, owner: Owner) -> str:
         names.ANNOTATION_USER: owner.user,
         names.ANNOTATION_FILE: owner.file,
         names.ANNOTATION_RECONNECT: f"{owner.reconnect_s:g}",
+        **({names.ANNOTATION_WAITS_FOR: json.dumps(waits_for)} if waits_for else {}),
     }
     body = manifests.lease(common, holder=owner.holder, ttl_s=owner.ttl_s, now=now, notes=notes)
     try:
@@ -82,11 +89,9 @@ async def take_back(api: Api, namespace: str, session: str) -> None:
 
 async def mark_ended(api: Api, namespace: str, session: str, *, by: str, why: str) -> None:
     """Write the end of a session before it is carried out; its owner stops when it sees that."""
-    note = json.dumps({"by": by, "why": why}, separators=(",", ":"))
+    note = {names.ANNOTATION_ENDED: _note(by, why)}
     try:
-        await api.patch(
-            _path(namespace, session), {"metadata": {"annotations": {names.ANNOTATION_ENDED: note}}}
-        )
+        await api.patch(_path(namespace, session), {"metadata": {"annotations": note}})
     except ApiError as error:
         if error.status != 404:
             raise
@@ -96,6 +101,56 @@ async def close_lease(api: Api, namespace: str, session: str) -> None:
     """Delete the session's Secret and Lease; what the Lease owns goes with it."""
     for kind in ("secret", "lease"):
         await _delete(api, kind, manifests.SessionObjects(session, namespace))
+
+
+async def retire(api: Api, namespace: str, session: str, *, by: str, why: str) -> None:
+    """Delete Secret and Lease, and leave a Lease that owns nothing and only tells of the end.
+
+    An owner whose machine slept all the while would take a Lease that is gone for an accident, and
+    write it again.
+    """
+    common = manifests.SessionObjects(session, namespace)
+    await _delete(api, "secret", common)
+    if not await _delete(api, "lease", common):
+        return
+    now = serverclock.to_micro_time(api.server_time())
+    notes = {names.ANNOTATION_ENDED: _note(by, why)}
+    body = manifests.lease(common, holder=by, ttl_s=RETIRED_S, now=now, notes=notes)
+    body["metadata"]["labels"] = {names.LABEL_ROLE: names.ROLE_ENDED}
+    try:
+        await api.create(paths.path_of("lease", namespace), body)
+    except ApiError as error:
+        if error.status != 409:  # its owner was quicker, or has begun anew
+            raise
+
+
+async def forget(api: Api, namespace: str, session: str) -> None:
+    """Delete a Lease whose end its owner has seen."""
+    try:
+        found = await api.get(_path(namespace, session))
+        metadata = found["metadata"]
+        if names.ANNOTATION_ENDED in (metadata.get("annotations") or {}):
+            await api.delete(_path(namespace, session), uid=metadata["uid"])
+    except ApiError as error:
+        if error.status not in (404, 409):
+            raise
+
+
+async def queue_up(
+    api: Api, namespace: str, owner: Owner, targets: Sequence[str], *, turn: int
+) -> None:
+    """Write a Lease that holds nothing and says what the session waits for."""
+    await open_lease(api, namespace, owner, waits_for={"turn": turn, "for": targets})
+
+
+async def leave_queue(api: Api, namespace: str, session: str) -> None:
+    """Say that the session waits for nothing any more."""
+    note = {names.ANNOTATION_WAITS_FOR: None}
+    await api.patch(_path(namespace, session), {"metadata": {"annotations": note}})
+
+
+def _note(by: str, why: str) -> str:
+    return json.dumps({"by": by, "why": why}, separators=(",", ":"))
 
 
 async def ends(api: Api, namespace: str, session: str) -> AsyncIterator[Mapping[str, Any] | None]:
@@ -130,20 +185,29 @@ async def session_secret(api: Api, common: manifests.SessionObjects) -> str:
     return value
 
 
-async def _delete(api: Api, kind: str, common: manifests.SessionObjects) -> None:
+async def _delete(api: Api, kind: str, common: manifests.SessionObjects) -> bool:
+    """Delete one of a session's objects; return whether it was there."""
     try:
         await api.delete(paths.path_of(kind, common.namespace, common.name))
     except ApiError as error:
         if error.status != 404:
             raise
+        return False
+    return True
 
 
 async def _take_over(
     api: Api, common: manifests.SessionObjects, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Make a Lease that an earlier ``tp up`` of this very session left our own again."""
-    for note in (names.ANNOTATION_ENDED, names.ANNOTATION_GIVEN_BACK, names.ANNOTATION_JANITOR):
-        body["metadata"]["annotations"][note] = None
+    annotations = body["metadata"]["annotations"]
+    for note in (
+        names.ANNOTATION_ENDED,
+        names.ANNOTATION_GIVEN_BACK,
+        names.ANNOTATION_JANITOR,
+        names.ANNOTATION_WAITS_FOR,
+    ):
+        annotations.setdefault(note, None)
     patch = {"metadata": body["metadata"], "spec": body["spec"]}
     return await api.patch(paths.path_of("lease", common.namespace, common.name), patch)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tpconfig import names
@@ -71,6 +71,7 @@ async def observe(
         missing=tuple(missing),
         agents=tuple(agent for view in views.values() for agent in agents_of(view)),
         leases=tuple(lease for view in views.values() for lease in leases_of(api, view)),
+        retired=tuple(one for view in views.values() for one in retired_of(api, view)),
         janitors=tuple(one for view in views.values() for one in janitors_of(view)),
     )
 
@@ -97,7 +98,7 @@ async def view_namespace(
         }
         services = group.create_task(_items(api, "service", namespace))
         pods = group.create_task(_items(api, "pod", namespace))
-        leases = group.create_task(_items(api, "lease", namespace, names.LABEL_SESSION))
+        leases = group.create_task(_items(api, "lease", namespace, names.LABEL_ROLE))
         around = group.create_task(neighbourhood.scalers(api, namespace, full))
     workloads = {kind: task.result() for kind, task in lists.items()}
     return NamespaceView(
@@ -127,14 +128,21 @@ async def _workloads(api: Api, kind: str, namespace: str, *, full: bool) -> Item
 
 
 def agents_of(view: NamespaceView) -> list[AgentFacts]:
-    """Return the agent Pods of every session in a namespace."""
-    return [facts.agent(pod) for pod in view.pods if facts.role(pod) == "agent"]
+    """Return the agent Pods of every session; one whose Lease is gone is as good as gone."""
+    leases = [one["metadata"]["uid"] for one in view.leases]
+    return [
+        replace(one, terminating=one.terminating or not facts.owned(pod, leases))
+        for pod in view.pods
+        if facts.role(pod) == "agent" and (one := facts.agent(pod))
+    ]
 
 
 def janitors_of(view: NamespaceView) -> list[JanitorFacts]:
-    """Return the janitors in a namespace."""
+    """Return the janitors in a namespace; not one whose Lease is gone: it goes as well."""
+    leases = [one["metadata"]["uid"] for one in view.leases]
     deployments = view.workloads.get("deployment", ())
-    return [facts.janitor(one) for one in deployments if facts.role(one) == "janitor"]
+    found = [one for one in deployments if facts.role(one) == "janitor"]
+    return [facts.janitor(one) for one in found if facts.owned(one, leases)]
 
 
 async def prepared(api: Api, namespace: str) -> bool:
@@ -152,6 +160,16 @@ def leases_of(api: Api, view: NamespaceView) -> list[LeaseFacts]:
     """Return the Leases of every session, their age by the API server's clock."""
     now = api.server_time()
     return [facts.lease(one, now) for one in view.leases if facts.role(one) == "lease"]
+
+
+def retired_of(api: Api, view: NamespaceView) -> list[LeaseFacts]:
+    """Return the Leases that stay for their owners to see that somebody has ended them."""
+    now = api.server_time()
+    return [
+        facts.lease(one, now)
+        for one in view.leases
+        if one["metadata"]["labels"].get(names.LABEL_ROLE) == names.ROLE_ENDED
+    ]
 
 
 async def denied(api: Api, permissions: Iterable[Permission]) -> tuple[Permission, ...]:

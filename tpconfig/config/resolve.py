@@ -35,11 +35,13 @@ class Resolved:
 class Choice:
     """Which workloads: by name, else those without profiles and those of the named profiles.
 
-    What these depend on comes with them.
+    What these depend on comes with them. ``on_conflict`` is the command line's word over the
+    file's.
     """
 
     names: Sequence[str] = ()
     profiles: Sequence[str] = ()
+    on_conflict: str | None = None
 
     def takes(self, name: str, profiles: Sequence[str]) -> bool:
         """Tell whether a workload is meant."""
@@ -65,6 +67,7 @@ def resolve(loaded: Loaded, choice: Choice, *, environ: Environ, now: bool = Fal
             name=file.name or loaded.folder.name,
             ttl_s=file.session.ttl_s,
             reconnect_s=file.session.reconnect_s,
+            on_conflict=choice.on_conflict or file.session.on_conflict,
             file=str(loaded.paths[0]),
             image=_image(loaded, environ),
         ),

@@ -31,7 +31,7 @@ ENGINES: Final[dict[str, frozenset[Any]]] = {
     "cluster.image_pull_secrets": ANY,
     "cluster.protected": ANY,
     "session.ttl": ANY,
-    "session.on_conflict": frozenset({"fail"}),
+    "session.on_conflict": ANY,
     "session.reconnect": ANY,
     "session.janitor": ANY,
     "session.linger": frozenset({0.0}),

@@ -123,6 +123,7 @@ class SessionWish:
     name: str
     ttl_s: float = 60.0
     reconnect_s: float = 300.0
+    on_conflict: str = "fail"
     file: str = ""
     image: AgentImage = AgentImage()
 

@@ -150,6 +150,7 @@ class LeaseFacts:
 
     ``touched`` is what the janitor gives back; ``given_back`` says that it did, and that agents
     stay for ``reconnect_s`` after the last renewal; ``janitor`` is the Pod that has read it last.
+    ``waits_for`` is what the session queues for; ``turn`` is higher than that of all before it.
     """
 
     namespace: str
@@ -167,6 +168,8 @@ class LeaseFacts:
     reconnect_s: float = 0.0
     given_back: bool = False
     janitor: str | None = None
+    waits_for: tuple[Target, ...] = ()
+    turn: int = 0
 
     @property
     def expired(self) -> bool:
@@ -259,6 +262,8 @@ class Observed:
     """One moment of cluster and machine, as far as a session needs to know them.
 
     ``workloads`` also holds what carries a session's label without being asked for any more.
+    ``yielded`` are targets whose originals run because another party insists on it.
+    ``retired`` are the Leases that stay for their owners to see.
     ``accounts`` are the namespaces in which an administrator has prepared an account for janitors.
     """
 
@@ -270,4 +275,6 @@ class Observed:
     denied: tuple[Permission, ...] = ()
     machine: MachineFacts = MachineFacts()
     janitors: tuple[JanitorFacts, ...] = ()
+    retired: tuple[LeaseFacts, ...] = ()
+    yielded: tuple[Target, ...] = ()
     accounts: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ def build(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action]:
         name = one.workload.name
         pod = one.agent.name if one.agent else wish.agent_name(observed.session, name, taken)
         taken.add(pod)
-        actions += _workload(one, pod, observed.session)
+        actions += _workload(one, pod, observed)
     return actions
 
 
@@ -42,21 +42,22 @@ def _leases(resolved: list[ResolvedWorkload], observed: Observed) -> list[Action
     return [a.OpenSession(namespace, reason) for namespace in sorted(wanted - living)]
 
 
-def _workload(one: ResolvedWorkload, pod: str, session: str) -> list[Action]:
+def _workload(one: ResolvedWorkload, pod: str, observed: Observed) -> list[Action]:
     """Plan one workload from where it stands now; ``pod`` is its agent's."""
     actions: list[Action] = []
-    workload, facts = one.workload, one.facts
+    workload, facts, session = one.workload, one.facts, observed.session
+    stop = [] if facts.target in observed.yielded else _stop(one, session)
     if workload.mode == "swap" and facts.claim is None:
         actions.append(_claim(one, session))
     if one.recreate:
-        actions += _stop(one, session)
+        actions += stop
     if one.agent is None:
         actions.append(_agent(one, pod))
     actions += _hosting(one, pod)
     if one.serves:
         actions += _traffic(one, pod)
         if not one.recreate:
-            actions += _stop(one, session)
+            actions += stop
     return actions
 
 

@@ -59,17 +59,13 @@ def _comes_first(other: Action, action: Action) -> bool:
             return _comes_first_down(other, action)
         case a.OpenSession():
             return False
-        case a.GuardTargets(namespace=namespace):
+        case a.GuardTargets(namespace=namespace) | a.StartJanitor(namespace=namespace):
             return _opens(other, namespace)
-        case a.StartJanitor(namespace=namespace):
-            return _guards(other, namespace) or _opens(other, namespace)
         case a.ClaimTarget(target=target):
             return _guards(other, target.namespace) or _opens(other, target.namespace)
         case a.CreateAgent():
             return _makes_room(other, action)
         case a.StopOriginal(target=target, first=first):
-            if isinstance(other, a.StartJanitor):  # whoever dies from now on is missed
-                return other.namespace == target.namespace
             if isinstance(other, a.OpenTraffic) and first:
                 return False
             before = a.OpenTraffic | a.ClaimTarget | a.StartOriginal
@@ -149,8 +145,8 @@ def _opens(other: Action, namespace: str) -> bool:
 
 
 def _guards(other: Action, namespace: str) -> bool:
-    """What is changed without the janitor knowing stays changed."""
-    return isinstance(other, a.GuardTargets) and other.namespace == namespace
+    """What is changed without a janitor that knows of it would stay changed."""
+    return isinstance(other, a.GuardTargets | a.StartJanitor) and other.namespace == namespace
 
 
 def _leaves_agent(other: Action, action: a.DeleteAgent) -> bool:

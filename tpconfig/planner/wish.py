@@ -23,7 +23,7 @@ from tpconfig.model.observed import (
 )
 from tpconfig.model.plan import Blocker, Fault, Notice
 from tpconfig.model.target import PodPort, PortPair, Target
-from tpconfig.planner import circumstances, ports, strategy, unfit
+from tpconfig.planner import circumstances, ports, queue, strategy, unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,9 @@ def _foreign(workload: Workload, facts: WorkloadFacts, observed: Observed) -> Bl
         )
         return Blocker(Fault.USAGE, problem)
     claim = facts.claim
-    if claim is None or claim.session == observed.session:
+    if claim is None:
+        return _queued(workload, facts, observed)
+    if claim.session == observed.session:
         return None
     lease = next((lease for lease in observed.leases if lease.session == claim.session), None)
     problem = Problem(
@@ -218,7 +220,22 @@ def _foreign(workload: Workload, facts: WorkloadFacts, observed: Observed) -> Bl
         f"cannot swap {facts.target} in namespace {facts.target.namespace}",
         workload.target_source,
         label=_holder(claim.session, lease),
-        hint="ask them to run `tp down`, or wait until their session has ended",
+        hint="wait for it with --on-conflict wait, or take it with --on-conflict takeover",
+    )
+    return Blocker(Fault.CONFLICT, problem)
+
+
+def _queued(workload: Workload, facts: WorkloadFacts, observed: Observed) -> Blocker | None:
+    """Let those who came before go first, where a target has just become free."""
+    ahead = queue.before(facts.target, observed)
+    if not ahead:
+        return None
+    problem = Problem(
+        "TP322",
+        f"cannot swap {facts.target} in namespace {facts.target.namespace} yet",
+        workload.target_source,
+        label=f"{', '.join(one.holder for one in ahead)} waited for it before",
+        hint="get into the queue with --on-conflict wait",
     )
     return Blocker(Fault.CONFLICT, problem)
 

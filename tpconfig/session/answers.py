@@ -66,7 +66,8 @@ class Answers:
             "method": session.method,
             "ttl_s": session.wish.ttl_s,
             "workloads": [
-                describe.hosted(one) for _, one in sorted(session.machine.hosted.items())
+                describe.hosted(one, session.yielded.get(one.workload.target))
+                for _, one in sorted(session.machine.hosted.items())
             ],
         }
 

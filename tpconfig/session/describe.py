@@ -121,15 +121,16 @@ def line(action: Action) -> str:
     return f"{sign(action)} {verb(action):<12} {subject(action)}: {action.reason.text}"
 
 
-def hosted(one: Hosted) -> dict[str, Any]:
-    """Describe a hosted workload for ``tp status``."""
+def hosted(one: Hosted, insists: str | None = None) -> dict[str, Any]:
+    """Describe a hosted workload for ``tp status``; ``insists`` is who keeps the original up."""
+    here = "here" if insists is None else f"here and original (by {insists})"
     return {
         "name": one.workload.name,
         "target": str(one.workload.target),
         "namespace": one.workload.target.namespace,
         "pod": one.pod.pod if one.pod else None,
         "ports": [str(pair) for pair in one.ports],
-        "traffic": "here" if one.serving else "original",
+        "traffic": here if one.serving else "original",
         "link": "up" if one.link_up else "lost",
         "rtt_ms": round(one.rtt_s * 1000, 2) if one.rtt_s is not None else None,
         "process": _process(one),

@@ -6,20 +6,17 @@ answer to an empty wish, asked in the dead session's name.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Container
+from contextlib import suppress
 
+from tpconfig.cluster import lease
 from tpconfig.cluster.api import Api
-from tpconfig.cluster.apply import ClusterApplier
-from tpconfig.cluster.lease import Owner
-from tpconfig.cluster.mirror import open_mirrors
 from tpconfig.errors import NoPermissionError, TpError
-from tpconfig.model.actions import Action, ClusterAction
-from tpconfig.model.desired import AgentImage, Desired
 from tpconfig.model.events import Remark
-from tpconfig.model.observed import MachineFacts, Observed
-from tpconfig.model.plan import Plan
-from tpconfig.planner.diff import diff
-from tpconfig.session.executor import Emit, execute
+from tpconfig.model.observed import Observed
+from tpconfig.model.target import Target
+from tpconfig.session import ending
+from tpconfig.session.executor import Emit
 
 
 def dead_sessions(observed: Observed) -> list[str]:
@@ -31,33 +28,35 @@ def dead_sessions(observed: Observed) -> list[str]:
     return sorted(seen - alive - {observed.session})
 
 
-async def heal(api: Api, observed: Observed, emit: Emit) -> bool:
-    """Restore what dead sessions left; return whether anything was done."""
+async def heal(api: Api, observed: Observed, emit: Emit, wanted: Container[Target] = ()) -> bool:
+    """Restore what dead sessions left; return whether anything was done.
+
+    Whose traffic the janitor has given back already keeps its agents for as long as it may come
+    back, unless somebody wants its targets.
+    """
     healed = False
     for session in dead_sessions(observed):
-        theirs = replace(observed, session=session, machine=MachineFacts(), denied=())
-        plan = diff(Desired(), theirs)
-        if plan.empty:
+        if _may_come_back(observed, session, wanted):
             continue
-        owner = Owner(session, "", "", "", "", 0.0)
         try:
-            await _undo(api, owner, theirs, plan)
+            done = await ending.undo(api, observed, session, lambda _: None)
         except NoPermissionError as error:
             emit(Remark(f"session {session} has expired, and you may not undo it: {error.message}"))
         except TpError as error:
             emit(Remark(f"session {session} has expired and is not undone yet: {error.message}"))
         else:
-            emit(Remark(f"session {session} had expired: what it had left was put back"))
-            healed = True
+            if done:
+                emit(Remark(f"session {session} had expired: what it had left was put back"))
+            healed = healed or done
+    for one in observed.retired:
+        if one.expired:
+            with suppress(TpError):
+                await lease.forget(api, one.namespace, one.session)
     return healed
 
 
-async def _undo(api: Api, owner: Owner, theirs: Observed, plan: Plan) -> None:
-    async with open_mirrors(api) as mirrors:
-        applier = ClusterApplier(api, owner, AgentImage(), theirs, mirrors)
-
-        async def apply(action: Action, waiting: object) -> str:
-            assert isinstance(action, ClusterAction)
-            return await applier.apply(action, lambda _: None)
-
-        await execute(plan, apply, lambda _: None, go_on=True)
+def _may_come_back(observed: Observed, session: str, wanted: Container[Target]) -> bool:
+    leases = [one for one in observed.leases if one.session == session]
+    held = [f.target for f in observed.workloads if f.claim and f.claim.session == session]
+    waits = all(one.given_back and one.age_s < one.reconnect_s for one in leases)
+    return bool(leases) and waits and not any(target in wanted for target in held)

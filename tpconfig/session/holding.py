@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from tpconfig import names
 from tpconfig.cluster import janitors, lease, manifests, paths
 from tpconfig.cluster.watch import watch
-from tpconfig.errors import ExitCode, TpError, UnreachableError
+from tpconfig.errors import ExitCode, NoPermissionError, TpError, UnreachableError
 from tpconfig.model.events import Remark
+from tpconfig.model.target import Target
+from tpconfig.session.drift import Drift
 from tpconfig.session.lifecycle import Session
 
 RETRY_S = 1.0
@@ -46,12 +49,15 @@ class Holding:
     session: Session
     exit_code_from: str | None = None
     stay: bool = False
+    lost: bool = False
     ended: asyncio.Future[End] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
     async def until_end(self) -> End:
         """Renew the leases and watch until something ends the session."""
+        drift = Drift(self.session, self.converge, self._lose)
+        kinds = {one.target.kind for one in self.session.desired.workloads}
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._renew()),
@@ -62,6 +68,9 @@ class Holding:
                 tasks.append(group.create_task(self._marks(namespace)))
                 tasks.append(group.create_task(self._agents(namespace)))
                 tasks.append(group.create_task(self._janitors(namespace)))
+                watched = [partial(drift.targets, namespace, kind) for kind in sorted(kinds)]
+                watched += [partial(drift.services, namespace)]
+                tasks += [group.create_task(self._watch(one)) for one in watched]
             try:
                 return await asyncio.shield(self.ended)
             finally:
@@ -69,9 +78,26 @@ class Holding:
                     task.cancel()
 
     def end(self, end: End) -> None:
-        """End the session; the first reason stands."""
+        """End the session; the first reason stands. What was lost on the way shows in the code."""
         if not self.ended.done():
-            self.ended.set_result(end)
+            self.ended.set_result(replace(end, code=end.code or int(self.lost)))
+
+    async def _lose(self, target: Target) -> None:
+        """Go on without a target that somebody has deleted; end with the last one."""
+        session = self.session
+        if self.ended.done():
+            return
+        left = tuple(one for one in session.desired.workloads if one.target != target)
+        if len(left) == len(session.desired.workloads):
+            return
+        self.lost = True
+        gone = [one.name for one in session.desired.workloads if one.target == target]
+        session.emit(Remark(f"{target} was deleted: {', '.join(gone)} ends"))
+        session.desired = replace(session.desired, workloads=left)
+        if left:
+            await self.converge()
+        else:
+            self.end(End(Why.LOST, code=1))
 
     async def converge(self) -> None:
         """Make the world equal to the wish again; a failure is said and tried again later."""
@@ -79,6 +105,19 @@ class Holding:
             await self.session.converge(self.session.desired)
         except TpError as error:
             self.session.emit(Remark(f"not as wished yet: {error.message}"))
+
+    async def _watch(self, watching: Callable[[], Awaitable[None]]) -> None:
+        """Follow what others do, as far as one may; a failure is said, and ends nothing."""
+        while True:
+            try:
+                await watching()
+            except NoPermissionError as error:
+                text = f"what others do here is not noticed: {error.message}"
+                self.session.emit(Remark(text))
+                return
+            except TpError as error:
+                self.session.emit(Remark(f"looking at the cluster failed: {error.message}"))
+            await asyncio.sleep(RETRY_S)
 
     async def _renew(self) -> None:
         """Renew every lease each quarter of its life; one that vanished is written again."""
@@ -114,10 +153,9 @@ class Holding:
         if session.desired.janitor != "auto":  # required: waited for before the original stops
             return
         common = manifests.SessionObjects(session.identity.id, namespace)
-        if not await janitors.started(session.api, common):
-            return
         try:
-            await janitors.wait_for_report(session.api, common)
+            if await janitors.started(session.api, common):
+                await janitors.wait_for_report(session.api, common)
         except TpError as error:
             text = "the session goes on as with `janitor: off`"
             session.emit(Remark(f"{error.message}: {text} ({error.hint})"))
@@ -132,7 +170,8 @@ class Holding:
                     await self.converge()
                 continue
             by, reason = str(note.get("by", "")), str(note.get("why", ""))
-            code = ExitCode.CONFLICT if reason == lease.FORCED else ExitCode.DONE
+            forced = reason in (lease.FORCED, lease.TAKEN)
+            code = ExitCode.CONFLICT if forced else ExitCode.DONE
             self.end(End(Why.ENDED_ELSEWHERE, by, reason, code))
 
     async def _agents(self, namespace: str) -> None:

@@ -17,11 +17,12 @@ from tpconfig.cluster.lease import Owner
 from tpconfig.cluster.mirror import open_mirrors
 from tpconfig.errors import TpError
 from tpconfig.local.diagnosis import Diagnosis
-from tpconfig.model.actions import Action, ClusterAction
+from tpconfig.model.actions import Action, ClaimTarget, ClusterAction
 from tpconfig.model.desired import Desired, SessionWish
 from tpconfig.model.events import Planned
 from tpconfig.model.observed import MachineFacts, Observed, Permission
 from tpconfig.model.plan import Plan
+from tpconfig.model.target import Target
 from tpconfig.planner.diff import diff
 from tpconfig.session import heal, planfile, targets, verdicts, view
 from tpconfig.session.executor import Emit, execute
@@ -45,10 +46,14 @@ class Session:
     machine: Machine
     emit: Emit
     method: str
+    namespace: str = "default"
     method_problem: Diagnosis | None = None
     desired: Desired = field(default_factory=Desired)
     touched: set[str] = field(default_factory=set)
+    yielded: dict[Target, str] = field(default_factory=dict)
+    templates: dict[Target, str] = field(default_factory=dict)
     _converging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _recorded: dict[Target, int] = field(default_factory=dict)
     _allowed: tuple[tuple[Permission, ...], tuple[str, ...]] = ((), ())
 
     @property
@@ -75,7 +80,8 @@ class Session:
         world = await view.observe(
             self.api, wanted, session=self.identity.id, namespaces=where, machine=here, ask=ask
         )
-        if await heal.heal(self.api, world, self.emit):
+        targets = {one.target for one in wanted.workloads}
+        if await heal.heal(self.api, world, self.emit, targets):
             again = await view.observe(
                 self.api,
                 wanted,
@@ -89,7 +95,25 @@ class Session:
             self._allowed = (world.denied, world.accounts)
         elif desired.workloads:  # the way back is tried, whatever is allowed
             world = replace(world, denied=self._allowed[0], accounts=self._allowed[1])
+        world = replace(self._remembering(world), yielded=tuple(sorted(self.yielded)))
         return world, diff(wanted, world, self.wish.image)
+
+    def _remembering(self, world: Observed) -> Observed:
+        """Put the first recorded original in place of today's 0, where a claim was taken off."""
+        workloads = []
+        for facts in world.workloads:
+            known = self._recorded.get(facts.target)
+            if facts.claim is not None and facts.claim.session == self.identity.id:
+                self._recorded[facts.target] = facts.claim.replicas
+            elif known is not None and facts.claim is None and facts.replicas == 0:
+                facts = replace(facts, replicas=known)
+            workloads.append(facts)
+        return replace(world, workloads=tuple(workloads))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a plan is being carried out right now."""
+        return self._converging.locked()
 
     async def converge(
         self,
@@ -127,8 +151,18 @@ class Session:
                     if attempt == REPLANS - 1 or exactly is not None:
                         raise
                     continue
+                self._remember(world, plan)
                 return plan
             raise AssertionError("the loop returns or raises")
+
+    def _remember(self, world: Observed, plan: Plan) -> None:
+        """Keep what drift is told by, and the first recorded originals."""
+        self.templates = {one.target: one.template_hash for one in world.workloads}
+        self._recorded |= {
+            action.target: action.replicas
+            for action in plan.actions
+            if isinstance(action, ClaimTarget)
+        }
 
     async def undo(self) -> None:
         """Put everything back; as far as it goes, whatever fails.
@@ -147,6 +181,7 @@ class Session:
                 else:
                     break
         self.desired = Desired()
+        self._recorded.clear()
 
     async def leave(self) -> None:
         """Leave the cluster to whoever has ended the session; serve until the agents are gone."""

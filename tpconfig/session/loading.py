@@ -28,7 +28,7 @@ def load(reload: Reload, environ: Mapping[str, str], *, noted: list[Problem] | N
         raise ConfigError(problems)
     if noted is not None:
         noted.extend(loaded.notes)
-    choice_of = resolve.Choice(reload.names, reload.profiles)
+    choice_of = resolve.Choice(reload.names, reload.profiles, reload.on_conflict)
     found = resolve.resolve(loaded, choice_of, environ=environ, now=reload.now)
     choice = ClusterChoice(
         context=reload.context or found.context,

@@ -70,13 +70,13 @@ class Reloading:
         *,
         exactly: PlanFile | None = None,
     ) -> Plan:
-        session, before = self.session, self.session.wish
+        session, before, known = self.session, self.session.wish, self.session.desired
         desired = with_namespace(wish.desired, wish.namespace or session.api.namespace)
         session.wish = wish.session
         try:
             plan = await session.converge(desired, announce=announce, exactly=exactly)
         except TpError:
-            if session.desired is not desired:  # it has not begun
+            if session.desired is known:  # it has not begun
                 session.wish = before
             raise
         self.wish = wish
@@ -84,6 +84,14 @@ class Reloading:
 
     def _demand_the_same_session(self, wish: Wish) -> None:
         """Refuse what a session is known by, and what it cannot change while it is up."""
+        namespace = wish.namespace or self.session.api.namespace
+        if namespace != self.session.namespace:
+            raise UsageError(
+                f"session {self.session.identity.id} is up in namespace "
+                f"{self.session.namespace}: this would move it to {namespace}",
+                hint="give this one a name of its own (`name:` in the file), or end the other one "
+                "first: tp down",
+            )
         fixed = {
             "name": (self.wish.session.name, wish.session.name),
             "cluster.context": (self.wish.cluster.context, wish.cluster.context),

@@ -12,7 +12,7 @@ from pathlib import Path
 from tpconfig.cluster import observe as cluster
 from tpconfig.cluster.api import Api, open_api
 from tpconfig.errors import UsageError
-from tpconfig.local import observe as machine
+from tpconfig.local import observe as local
 from tpconfig.local import state
 from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.local.leftovers import Leftovers
@@ -61,10 +61,10 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
                 outbound=wish.desired.outbound,
                 api_server=api.server,
             )
-            session = Session(
-                api, who, wish.session, Machine(api, here), emit, method, method_problem=problem
-            )
-            yield session, with_namespace(wish.desired, wish.namespace or api.namespace)
+            namespace = wish.namespace or api.namespace
+            machine = Machine(api, here)
+            session = Session(api, who, wish.session, machine, emit, method, namespace, problem)
+            yield session, with_namespace(wish.desired, namespace)
 
 
 def with_namespace(desired: Desired, namespace: str) -> Desired:
@@ -100,7 +100,7 @@ async def _both(api: Api, wish: Wish, place: Path) -> tuple[str, tuple[str, Diag
     wants_netns = bool(wish.desired.workloads) and wish.desired.method in ("auto", "namespace")
 
     async def trying() -> Diagnosis | None:
-        return await machine.namespace_problem(place) if wants_netns else None
+        return await local.namespace_problem(place) if wants_netns else None
 
     try:
         async with asyncio.TaskGroup() as group:

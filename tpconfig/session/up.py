@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from tpconfig import log
+from tpconfig.cluster import lease
 from tpconfig.errors import ExitCode, TpError
 from tpconfig.model.desired import Desired
 from tpconfig.model.events import Remark, SessionEnded, SessionUp
 from tpconfig.model.plan import Plan
-from tpconfig.session import control, shell
+from tpconfig.session import conflict, control, shell
 from tpconfig.session.answers import Answers
 from tpconfig.session.executor import Emit
 from tpconfig.session.holding import End, Holding, Why
@@ -103,8 +105,8 @@ async def _come_up(
     started_s = time.monotonic()
     try:
         announce = partial(_announce, session, desired)
-        wanted = session.converge(desired, announce=announce, exactly=options.exactly)
-        await interrupts.guard(wanted)
+        apply = partial(session.converge, desired, announce=announce, exactly=options.exactly)
+        await interrupts.guard(conflict.converge(session, desired, apply))
     except BaseException as error:
         if session.touched and not options.keep:
             await _undo(session, interrupts)
@@ -162,8 +164,11 @@ async def _finish(session: Session, end: End, interrupts: Interrupts) -> None:
     match end.why:
         case Why.ENDED_ELSEWHERE:
             await session.leave()
+            for namespace in session.namespaces:
+                with suppress(TpError):
+                    await lease.forget(session.api, namespace, session.identity.id)
             session.emit(SessionEnded(f"ended by {end.by}: {end.reason}"))
-        case Why.ASKED | Why.NAMED_ENDED | Why.PROCESSES_ENDED:
+        case Why.ASKED | Why.NAMED_ENDED | Why.PROCESSES_ENDED | Why.LOST:
             await _undo(session, interrupts)
             session.emit(SessionEnded(end.why.value))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tpconfig.errors import ConfigError, ConflictError, NoPermissionError, Problem, TpError
 from tpconfig.model.plan import Fault, Plan
 
+JANITOR_DENIED = "TP321"
+
 
 class BlockedError(ConfigError):
     """The plan cannot be applied; all reasons at once."""
@@ -15,9 +17,10 @@ class DeniedError(NoPermissionError):
 
     def __init__(self, problems: list[Problem]) -> None:
         more = len(problems) - 1
+        asked = "ask for a Role with the verbs that `tp rbac` prints; nothing was changed"
         super().__init__(
             problems[0].message + (f", and {more} more" if more else ""),
-            hint="ask for a Role with the verbs that `tp plan` lists; nothing was changed",
+            hint=problems[0].hint if problems[0].code == JANITOR_DENIED else asked,
             details=[problem.message for problem in problems] if more else [],
         )
 

@@ -49,6 +49,7 @@ class Reload:
     namespace: str | None = None
     meant: str | None = None
     now: bool = False
+    on_conflict: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Write it as plain JSON values."""

@@ -28,7 +28,7 @@ cluster:
   image: {name: python:3.13-slim, python: /usr/local/bin/python3}
   image_pull_secrets: [a]
   protected: [prod*]
-session: {ttl: 30s, reconnect: 5m, on_conflict: fail, janitor: required, linger: 0s}
+session: {ttl: 30s, reconnect: 5m, on_conflict: wait, janitor: required, linger: 0s}
 method: namespace
 outbound: {default: machine, machine: [a.b], pod: ["*.svc"]}
 workloads:
@@ -67,7 +67,6 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
         ("version: 1\nmethod: vpn-tcp", "method: vpn"),
         ("version: 1\nmethod: container", "method: container"),
         ("version: 1\ncluster: {bastion: {host: a, user: b}}", "cluster.bastion"),
-        ("version: 1\nsession: {on_conflict: wait}", "session.on_conflict: wait"),
         ("version: 1\nsession: {linger: 1m30s}", "session.linger: 1m30s"),
         (f"{WORKLOAD}mode: mirror", "workloads.a.mode: mirror"),
         (

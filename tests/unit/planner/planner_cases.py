@@ -45,7 +45,7 @@ FOLDER = Path(__file__).parents[2] / "cases" / "planner"
 SESSIONS = {"ours": "0000aaaa", "theirs": "0000bbbb"}
 OURS = SESSIONS["ours"]
 KEYS = {"fact", "cluster", "given", "wish", "now", "plan", "notices", "blocked"}
-KEYS |= {"leases", "agents", "denied", "machine", "missing", "janitor", "accounts"}
+KEYS |= {"leases", "agents", "denied", "machine", "missing", "janitor", "accounts", "yielded"}
 
 Given = Mapping[str, Any]
 
@@ -164,6 +164,7 @@ def observed(given: Given) -> Observed:
         agents=tuple(map(_agent, given.get("agents", ()))),
         leases=tuple(map(_lease, given.get("leases", ()))),
         accounts=tuple(given.get("accounts", ())),
+        yielded=tuple(map(target, given.get("yielded", ()))),
         machine=MachineFacts(
             method=machine.get("method", "namespace"),
             method_problem=tuple(machine["problem"]) if "problem" in machine else None,
@@ -253,7 +254,8 @@ def _agent(given: Given) -> AgentFacts:
 
 def _lease(given: Given) -> LeaseFacts:
     found = worlds.lease("shop", SESSIONS[given["of"]], age_s=given.get("age", 0.0))
-    return replace(found, file=given.get("file", ""))
+    waits = tuple(map(target, given.get("waits_for", ())))
+    return replace(found, file=given.get("file", ""), waits_for=waits, turn=given.get("turn", 0))
 
 
 def _permission(text: str) -> Permission:

@@ -44,14 +44,14 @@ def all_actions(name: str, namespace: str) -> dict[str, Action]:
 WAITS_FOR = {
     "OpenSession": "",
     "GuardTargets": "OpenSession",
-    "StartJanitor": "OpenSession GuardTargets",
-    "ClaimTarget": "OpenSession GuardTargets",
+    "StartJanitor": "OpenSession",
+    "ClaimTarget": "OpenSession GuardTargets StartJanitor",
     "CreateAgent": "OpenSession ClaimTarget",
     "Connect": "OpenSession CreateAgent CloseTraffic",
     "HandOver": "Connect StopProcess",
     "StartProcess": "Connect HandOver StopProcess",
     "OpenTraffic": "Connect HandOver StartProcess",
-    "StopOriginal": "StartJanitor ClaimTarget OpenTraffic StartOriginal",
+    "StopOriginal": "ClaimTarget OpenTraffic StartOriginal",
     "StartOriginal": "",
     "CloseTraffic": "StartOriginal",
     "StopProcess": "CloseTraffic",
@@ -62,9 +62,8 @@ WAITS_FOR = {
 }
 OF_A_NEIGHBOUR = {
     "GuardTargets": "OpenSession",
-    "StartJanitor": "OpenSession GuardTargets",
-    "ClaimTarget": "OpenSession GuardTargets",
-    "StopOriginal": "StartJanitor",
+    "StartJanitor": "OpenSession",
+    "ClaimTarget": "OpenSession GuardTargets StartJanitor",
     "CreateAgent": "OpenSession",
     "Connect": "OpenSession",
     "CloseTraffic": "StartOriginal",
@@ -139,7 +138,7 @@ def one_after_the_other(name: str) -> dict[str, Action]:
 
 ONE_AFTER_THE_OTHER = {
     "CreateAgent": "OpenSession ClaimTarget StopOriginal DeleteAgent",
-    "StopOriginal": "ClaimTarget StartOriginal StartJanitor",
+    "StopOriginal": "ClaimTarget StartOriginal",
     "CloseTraffic": "",
     "DeleteAgent": "CloseTraffic StopProcess Disconnect",
     "StartOriginal": "DeleteAgent",

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 @click.option(
     "--exit-code-from", metavar="NAME", help="End with this workload's process, and its exit code."
 )
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["fail", "wait", "takeover"]),
+    help="When somebody else holds a target; else session.on_conflict.",
+)
 @common_options
 def command(
     names: tuple[str, ...],
@@ -45,6 +50,7 @@ def command(
     no_watch: bool,
     plan: str | None,
     exit_code_from: str | None,
+    on_conflict: str | None,
     common: Common,
 ) -> None:
     """Swap the file's workloads for local processes, and hold that until Ctrl-C.
@@ -59,7 +65,17 @@ def command(
     that lives in the cluster; its end is the session's.
     """
     try:
-        asked = _Asked(common, names, profiles, now, keep, not no_watch, plan, exit_code_from)
+        asked = _Asked(
+            common=common,
+            names=names,
+            profiles=profiles,
+            now=now,
+            keep=keep,
+            watch=not no_watch,
+            plan=plan,
+            exit_code_from=exit_code_from,
+            on_conflict=on_conflict,
+        )
         code = _detached(asked) if detach else _here(asked)
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
@@ -78,6 +94,7 @@ class _Asked:
     watch: bool
     plan: str | None
     exit_code_from: str | None
+    on_conflict: str | None
 
 
 def _here(asked: _Asked) -> int:
@@ -148,7 +165,8 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
 
 
 def _reload_of(asked: _Asked) -> Reload:
-    return reload_of(asked.common, asked.names, profiles=asked.profiles, now=asked.now)
+    found = reload_of(asked.common, asked.names, profiles=asked.profiles, now=asked.now)
+    return replace(found, on_conflict=asked.on_conflict)
 
 
 def _plan_of(asked: _Asked) -> PlanFile:

@@ -1,0 +1,97 @@
+"""A session goes on, whatever becomes of its watching."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tpconfig import names
+from tpconfig.errors import NoPermissionError, TpError
+from tpconfig.model.events import Remark
+from tpconfig.model.target import Target
+from tpconfig.session import holding
+from tpconfig.session.drift import Drift
+from tpconfig.session.holding import End, Holding, Why
+
+
+def held() -> tuple[Holding, list[str]]:
+    """Return a session that is held, and what it says."""
+    said: list[str] = []
+
+    def emit(event: Any) -> None:
+        assert isinstance(event, Remark)
+        said.append(event.text)
+
+    session: Any = SimpleNamespace(emit=emit)
+    return Holding(session), said
+
+
+async def test_what_may_not_be_watched_is_said_once() -> None:
+    """And is done without."""
+    one, said = held()
+
+    async def forbidden() -> None:
+        raise NoPermissionError("you may not watch services")
+
+    await one._watch(forbidden)
+    assert said == ["what others do here is not noticed: you may not watch services"]
+
+
+async def test_a_failure_is_said_and_watching_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server that is away for a moment ends no session."""
+    monkeypatch.setattr(holding, "RETRY_S", 0.0)
+    one, said = held()
+    again = asyncio.Event()
+
+    async def failing() -> None:
+        if said:
+            again.set()
+            await asyncio.Event().wait()
+        raise TpError("gone")
+
+    task = asyncio.ensure_future(one._watch(failing))
+    await again.wait()
+    task.cancel()
+    assert said == ["looking at the cluster failed: gone"]
+
+
+async def test_what_was_lost_on_the_way_shows_in_the_exit_code() -> None:
+    """A target that somebody deleted makes it 1, whatever else ended the session well."""
+    one, _ = held()
+    one.lost = True
+    one.end(End(Why.ASKED))
+    one.end(End(Why.ENDED_ELSEWHERE, code=5))
+    assert one.ended.result() == End(Why.ASKED, code=1)
+
+
+async def test_an_edit_before_the_first_look_is_noticed() -> None:
+    """The agents were built from a template that is known: who is quick is seen as well."""
+    target = Target("shop", "deployment", "web")
+    said: list[str] = []
+    session: Any = SimpleNamespace(
+        templates={target: "what the agent was built from"},
+        yielded={},
+        emit=lambda event: said.append(event.text),
+    )
+    converged: list[int] = []
+
+    async def converge() -> None:
+        converged.append(1)
+
+    async def lost(_: Target) -> None:
+        raise AssertionError
+
+    manifest = {
+        "metadata": {"annotations": {names.ANNOTATION_RESTORE: "{}"}},
+        "spec": {"replicas": 0, "template": {"spec": {"containers": []}}},
+    }
+    drift = Drift(session, converge, lost)
+    await drift._changed(target, manifest)
+    await drift._changed(target, manifest)
+    assert len(converged) == 1
+    assert said == [
+        "the pod template of deployment/web was edited by somebody: a new agent is cloned from it"
+    ]
