@@ -79,7 +79,7 @@ class Outbound:
         self._splices.add(splice)
         if self._route(*destination) == "machine":
             self._spawn(self._tcp_machine(sock, splice, destination=destination))
-        elif self._link.state == "up":
+        elif self._link.carries:
             self._open(splice, destination)
             self._spawn(self._join(sock, splice))
         else:
