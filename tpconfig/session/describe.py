@@ -113,6 +113,8 @@ def hosted(one: Hosted) -> dict[str, Any]:
         "traffic": "here" if one.serving else "original",
         "link": "up" if one.link_up else "lost",
         "rtt_ms": round(one.rtt_s * 1000, 2) if one.rtt_s is not None else None,
+        "lost_s": round(one.lost_s, 1) if one.lost_s is not None else None,
+        "reconnects": one.reconnects,
         "process": _process(one),
     }
 

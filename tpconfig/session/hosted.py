@@ -24,7 +24,7 @@ from tpconfig.session.hold import Held, hold
 from tpconfig.session.podfiles import PodFiles
 from tpconfig.session.traffic import Dialer, open_redirection
 from tpconfig.tunnel.inbound import Inbound, open_inbound
-from tpconfig.tunnel.link import Link, open_link
+from tpconfig.tunnel.link import Link, Timing, open_link
 from tpconfig.tunnel.pipe import Connect
 
 POLL_S = 0.03
@@ -44,6 +44,7 @@ class Here:
     emit: Emit
     outbound: Outbound
     api_server: str
+    reconnect_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Hosted:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
     env: dict[str, str] = field(default_factory=dict)
+    _renewals: int = 0
     _link: Held[Link] | None = None
     _keeper: Held[Keeper] | None = None
     _inside: world.World | None = None
@@ -107,6 +109,21 @@ class Hosted:
         """The last round trip to the agent, in seconds."""
         return self._link.value.rtt_s if self._link else None
 
+    @property
+    def lost_s(self) -> float | None:
+        """Seconds since the link lost its connection; None while it has one."""
+        return self._link.value.lost_s if self._link else None
+
+    @property
+    def reconnects(self) -> int:
+        """How many connections of the link have been replaced."""
+        return self._link.value.reconnects if self._link else 0
+
+    def take_renewal(self) -> bool:
+        """Tell, once, that the agent had forgotten us: what it does is to be looked at again."""
+        before, self._renewals = self._renewals, self._link.value.renewals if self._link else 0
+        return self._renewals > before
+
     async def facts(self) -> HostedFacts:
         """Say what is here, in the planner's words."""
         return HostedFacts(
@@ -133,7 +150,9 @@ class Hosted:
                 session=self.here.session,
                 serve=self._inbound.value.serve,
                 on_state=self._link_changed,
+                timing=Timing(reconnect_s=self.here.reconnect_s),
             )
+            self._renewals = 0
             self._link = await hold(self.here.group, block)
             await self._link.value.grace(pod.grace_s)
             await self._redirect_to(self._link.value)

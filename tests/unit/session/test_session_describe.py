@@ -72,6 +72,8 @@ def hosted(*, runs: bool = True, **state: Any) -> dict[str, Any]:
         "serving": False,
         "link_up": False,
         "rtt_s": None,
+        "lost_s": None,
+        "reconnects": 0,
         "process": None,
         "exit_code": None,
     }
@@ -89,6 +91,8 @@ def test_what_is_not_connected_yet_is_described() -> None:
         "traffic": "original",
         "link": "lost",
         "rtt_ms": None,
+        "lost_s": None,
+        "reconnects": 0,
         "process": "stopped",
     }
 

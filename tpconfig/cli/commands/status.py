@@ -41,14 +41,13 @@ def status_text(status: Mapping[str, Any]) -> str:
     ]
     rows = [("WORKLOAD", "TARGET", "PORTS", "TRAFFIC", "LINK", "PROCESS")]
     for one in status["workloads"]:
-        rtt = f" {one['rtt_ms']} ms" if one["rtt_ms"] is not None else ""
         rows.append(
             (
                 one["name"],
                 one["target"],
                 " ".join(one["ports"]) or "-",
                 one["traffic"],
-                one["link"] + rtt,
+                _link(one),
                 one["process"] or "-",
             )
         )
@@ -58,3 +57,12 @@ def status_text(status: Mapping[str, Any]) -> str:
         for row in rows
     ]
     return "\n".join(lines)
+
+
+def _link(one: Mapping[str, Any]) -> str:
+    """Describe a link: its round trip, or for how long it has been lost; and how often it was."""
+    if one["lost_s"] is not None:
+        now = f"lost {one['lost_s']:.0f} s"
+    else:
+        now = one["link"] + (f" {one['rtt_ms']} ms" if one["rtt_ms"] is not None else "")
+    return now + (f", reconnected {one['reconnects']}x" if one["reconnects"] else "")
