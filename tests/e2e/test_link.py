@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from tests.e2e import objects
 from tests.e2e.cutting import Network, network_of
 from tests.e2e.load import Load
 from tests.e2e.namespace import eventually
-from tests.e2e.place import Place
+from tests.e2e.place import Place, free_port
 
 ECHO_PORT = 9000
 
@@ -135,3 +136,53 @@ def test_after_reconnect_streams_are_told(place: Place, network: Network) -> Non
     assert "ConnectionResetError" in waiting.communicate(timeout=60)[1]
     network.mend()
     eventually(lambda: place.status()["workloads"][0]["link"] == "up", place.log, timeout_s=40)
+
+
+def test_forwards_and_socks_lead_into_the_cluster(place: Place, network: Network) -> None:
+    """Names are the cluster's, the original is left alone, and a cut is a pause."""
+    port, proxy = free_port(), free_port()
+    place.apply(objects.deployment("web"), *echo("echo"), objects.service("web"))
+    before = place.get("deployment", "web")["spec"]
+    place.write(
+        {"web": objects.idle(mode="none")},
+        forwards=[f"{port}:echo.{place.namespace}:{ECHO_PORT}"],
+        socks=proxy,
+    )
+    assert f"127.0.0.1:{proxy} (SOCKS5)" in place.ok("plan")
+    place.ok("up", "-d")
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+        for word in (b"before", b"behind"):
+            sock.sendall(word)
+            assert sock.recv(6) == word
+            network.cut()
+    with socket.create_connection(("127.0.0.1", proxy), timeout=30) as sock:
+        sock.sendall(b"\5\1\0")
+        assert sock.recv(2) == b"\5\0"
+        sock.sendall(b"\5\1\0\3\3web\0\x50")
+        assert sock.recv(10)[:2] == b"\5\0"
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"200 OK" in sock.recv(1000)
+    carried = f"127.0.0.1:{port} -> echo.{place.namespace}:{ECHO_PORT}  (over web)"
+    assert carried in place.ok("status")
+    assert place.get("deployment", "web")["spec"] == before
+    place.ok("down")
+    for one in (port, proxy):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", one))
+
+
+def test_a_saved_forward_is_opened_by_the_next_up(place: Place) -> None:
+    """Handed to the session that is up; the one that stays keeps its connection."""
+    first, second = free_port(), free_port()
+    place.apply(objects.deployment("web"), *echo("echo"))
+    web = {"web": objects.idle(mode="none")}
+    place.write(web, forwards=[f"{first}:echo:{ECHO_PORT}"])
+    place.ok("up", "-d")
+    with socket.create_connection(("127.0.0.1", first), timeout=30) as sock:
+        place.write(web, forwards=[f"{first}:echo:{ECHO_PORT}", f"{second}:echo:{ECHO_PORT}"])
+        place.ok("up", "-d")
+        sock.sendall(b"stayed")
+        assert sock.recv(6) == b"stayed"
+    with socket.create_connection(("127.0.0.1", second), timeout=30) as sock:
+        sock.sendall(b"new")
+        assert sock.recv(3) == b"new"

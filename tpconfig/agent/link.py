@@ -13,7 +13,7 @@ from typing import Final, assert_never
 from tpconfig.agent import accepting, control, copying, describe, dial, listen, questions, volumes
 from tpconfig.agent import sftp as sftp_server
 from tpconfig.agent.accepting import Peer
-from tpconfig.agent.pod import Pod
+from tpconfig.agent.pod import OverError, Pod
 from tpconfig.mux import serving, udpflow
 from tpconfig.mux import splice as splices
 from tpconfig.mux.aio import Mux, MuxStream, Role
@@ -40,10 +40,6 @@ MAX_CONNECTIONS: Final = 4096
 QUIET_S: Final = 10.0
 
 _NOT_YOURS: Final = Refusal("denied", "only the agent opens such streams")
-
-
-class _OverError(Exception):
-    """Ends the link's tasks."""
 
 
 class PeerLink:
@@ -126,8 +122,8 @@ class PeerLink:
                 self._lasting.serve(mux)
                 self.attach(pipe, peer_received=0, early=early)
                 await self._over.wait()
-                raise _OverError
-        except* _OverError:
+                raise OverError
+        except* OverError:
             pass
         finally:
             self.end("the agent ends")
@@ -350,6 +346,5 @@ class PeerLink:
         """Wait for the next connection, for a while."""
         self._pod.log.write("link-waits", reason=reason)
         self._pod.unattended()
-        loop = asyncio.get_running_loop()
         gone = f"the peer did not come back for {self._keep_s:g} s"
-        self._forget = loop.call_later(self._keep_s, self.end, gone)
+        self._forget = asyncio.get_running_loop().call_later(self._keep_s, self.end, gone)

@@ -37,6 +37,7 @@ def subject(action: Action) -> str:
             a.Connect(workload=workload)
             | a.HandOver(workload=workload)
             | a.StartProcess(workload=workload)
+            | a.OpenForwards(workload=workload)
             | a.OpenTraffic(workload=workload)
             | a.CloseTraffic(workload=workload)
             | a.StopProcess(workload=workload)
@@ -64,6 +65,8 @@ def verb(action: Action) -> str:
             return "environment"
         case a.StartProcess():
             return "start"
+        case a.OpenForwards():
+            return "forward"
         case a.OpenTraffic():
             return "traffic here"
         case a.StopOriginal(target=target):
@@ -115,6 +118,7 @@ def hosted(one: Hosted) -> dict[str, Any]:
         "rtt_ms": round(one.rtt_s * 1000, 2) if one.rtt_s is not None else None,
         "lost_s": round(one.lost_s, 1) if one.lost_s is not None else None,
         "reconnects": one.reconnects,
+        "forwards": [str(forward) for forward in one.forwards],
         "process": _process(one),
     }
 

@@ -23,10 +23,25 @@ QUIET: dict[str, Any] = {"link": "up", "rtt_ms": 1.5, "lost_s": None, "reconnect
 )
 def test_a_link_is_up_or_lost_for_so_long(link: dict[str, Any], said: str) -> None:
     """With its round trip, and how often a connection was replaced."""
+    assert f"here     {said}" in status_text(_status(**link))
+
+
+def test_forwards_are_listed_with_who_carries_them() -> None:
+    """Behind the workloads, and not at all where there are none."""
+    said = status_text(_status(forwards=["127.0.0.1:5432 -> db:5432", "127.0.0.1:1080 (SOCKS5)"]))
+    assert said.splitlines()[-3:] == [
+        "FORWARDS",
+        "127.0.0.1:5432 -> db:5432  (over web)",
+        "127.0.0.1:1080 (SOCKS5)  (over web)",
+    ]
+    assert "FORWARDS" not in status_text(_status())
+
+
+def _status(**more: Any) -> dict[str, Any]:
     workload = {"name": "web", "target": "deployment/web", "ports": [], "traffic": "here"}
-    status = {
+    workload |= {"forwards": [], "process": "running"}
+    return {
         **dict.fromkeys(("session", "name", "holder", "context", "method"), "x"),
         "namespaces": ["shop"],
-        "workloads": [{**workload, **QUIET, **link, "process": "running"}],
+        "workloads": [{**workload, **QUIET, **more}],
     }
-    assert f"here     {said}" in status_text(status)

@@ -56,7 +56,12 @@ def status_text(status: Mapping[str, Any]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join(lines)
+    forwards = [
+        f"{forward}  (over {one['name']})"
+        for one in status["workloads"]
+        for forward in one["forwards"]
+    ]
+    return "\n".join([*lines, *(["", "FORWARDS", *forwards] if forwards else [])])
 
 
 def _link(one: Mapping[str, Any]) -> str:
