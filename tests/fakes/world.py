@@ -282,7 +282,12 @@ def _strands(world: Observed, one: HostedFacts, new: AgentFacts) -> bool:
 
 def _change_here(
     world: Observed,
-    action: a.HandOver | a.StartProcess | a.StopProcess | a.OpenTraffic | a.CloseTraffic,
+    action: a.HandOver
+    | a.StartProcess
+    | a.OpenForwards
+    | a.StopProcess
+    | a.OpenTraffic
+    | a.CloseTraffic,
     one: HostedFacts,
 ) -> HostedFacts:
     match action:
@@ -295,6 +300,11 @@ def _change_here(
             return replace(one, process=fingerprint)
         case a.StopProcess():
             return replace(one, process=None)
+        case a.OpenForwards(forwards=forwards):
+            others = [x for x in world.machine.hosted if x.workload != one.workload]
+            taken = {f.local for x in others for f in x.forwards}
+            _demand(not taken & {f.local for f in forwards}, "a port is carried by another link")
+            return replace(one, forwards=forwards)
         case a.OpenTraffic(pod=pod):
             _demand(
                 one.agent == pod and one.handed_over is not None,

@@ -50,6 +50,10 @@ class Commands(Protocol):
         """Say how long the Pod stays ready without a link."""
         ...
 
+    def keep(self, seconds: float) -> None:
+        """Say how long the streams wait for the next connection of a lost link."""
+        ...
+
 
 class ControlStream(asyncio.Protocol):
     """Reads requests, one JSON object a line, and answers them.
@@ -119,6 +123,10 @@ class ControlStream(asyncio.Protocol):
                 0 <= seconds <= MAX_GRACE_S
             ):
                 self._commands.grace(float(seconds))
+            case {"do": "keep", "seconds": int() | float() as seconds} if (
+                0 <= seconds <= MAX_GRACE_S
+            ):
+                self._commands.keep(float(seconds))
             case {"do": "ping"}:
                 pass
             case {"do": what}:

@@ -1,4 +1,7 @@
-"""One authenticated link: what its streams ask for, and what the Pod's callers open towards it."""
+"""One authenticated link: what its streams ask for, and what the Pod's callers open towards it.
+
+It outlives the connections that carry it: while none does, ports stay open and streams wait.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from typing import Final, assert_never
 from tpconfig.agent import accepting, control, copying, describe, dial, listen, questions, sftp
 from tpconfig.agent import volumes as pod_volumes
 from tpconfig.agent.accepting import Peer
-from tpconfig.agent.pipe import LinkPipe
-from tpconfig.agent.pod import Pod
+from tpconfig.agent.pod import OverError, Pod
 from tpconfig.mux import serving, udpflow
 from tpconfig.mux import splice as splices
 from tpconfig.mux.aio import Mux, MuxStream, Role
+from tpconfig.mux.carrying import PipeConnection
+from tpconfig.mux.hello import Standing
+from tpconfig.mux.lasting import LastingPipe, Pulse
 from tpconfig.mux.opening import (
     Control,
     Dns,
@@ -37,24 +42,20 @@ QUIET_S: Final = 10.0
 _NOT_YOURS: Final = Refusal("denied", "only the agent opens such streams")
 
 
-class _OverError(Exception):
-    """Ends the link's tasks."""
-
-
 class PeerLink:
-    """Serves one peer until the pipe, the control stream or ``end`` ends it.
+    """Serves one peer until the peer, the control stream, ``end`` or a long silence ends it.
 
     Args:
         pod: what the links share.
-        pipe: a pipe whose handshake is done.
+        ident: the link's id, for the peer to resume it.
 
     Attributes:
         reason: why the link is over; None while it is not.
     """
 
-    def __init__(self, pod: Pod, pipe: LinkPipe) -> None:
+    def __init__(self, pod: Pod, ident: str) -> None:
         self._pod = pod
-        self._pipe = pipe
+        self._lasting = LastingPipe(self._lost, pulse=Pulse(pod.settings.heartbeat_s))
         self._mux: Mux | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._over = asyncio.Event()
@@ -63,7 +64,11 @@ class PeerLink:
         self._connections: set[Splice] = set()
         self._flows = udpflow.Budget(MAX_FLOWS)
         self._quiet_until_s: dict[int, float] = {}
-        self._silence: asyncio.TimerHandle | None = None
+        self._keep_s = pod.settings.reconnect_s
+        self._forget: asyncio.TimerHandle | None = None
+        self._wanted_ready: bool | None = None
+        self._attempt = 0
+        self.ident = ident
         self.reason: str | None = None
 
     @property
@@ -71,38 +76,72 @@ class PeerLink:
         """TCP connections that are open or being opened, both ways."""
         return len(self._connections)
 
-    async def run(self, leftover: bytes) -> None:
-        """Serve the peer, starting with what came behind its handshake."""
+    @property
+    def attached(self) -> bool:
+        """Whether a connection carries the link right now."""
+        return self._lasting.attached
+
+    def part(self, wanted: Standing) -> int | None:
+        """Take the link from the connection that it has, for the peer's next one.
+
+        Returns:
+            The bytes of the link that have arrived; None where it cannot go on from where the
+            peer stands, or the peer asks for less than it did before.
+        """
+        if wanted.attempt <= self._attempt or not self._lasting.reaches(wanted.received):
+            return None
+        self._attempt = wanted.attempt
+        if self._lasting.attached:
+            self._lasting.detach()
+            self._lost("the peer makes another connection")
+        return self._lasting.received
+
+    def is_late(self, wanted: Standing) -> bool:
+        """Whether the peer has made a later attempt than this one."""
+        return wanted.link == self.ident and wanted.attempt <= self._attempt
+
+    def attach(self, pipe: PipeConnection, *, peer_received: int, early: bytes) -> None:
+        """Go on over a connection whose handshake is done; one that is over closes it."""
+        if self.reason is not None:
+            pipe.close()
+            return
+        if self._forget is not None:
+            self._forget.cancel()
+            self._forget = None
+        if self._wanted_ready is not None:
+            self._pod.attended(ready=self._wanted_ready)
+        self._lasting.attach(pipe, peer_received=peer_received, early=early)
+
+    async def run(self, pipe: PipeConnection, early: bytes) -> None:
+        """Serve the peer, first over ``pipe`` and with what came behind its handshake."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                mux = Mux(Role.SERVER, self._pipe, accept=self._accept, lost=self.end)
+                mux = Mux(Role.SERVER, self._lasting, accept=self._accept, lost=self.end)
                 self._mux = mux
-                if self.reason is None:
-                    self._check_silence()
-                    self._pipe.hand_to(mux, leftover)
-                else:
-                    mux.close(self.reason)
+                self._lasting.serve(mux)
+                self.attach(pipe, peer_received=0, early=early)
                 await self._over.wait()
-                raise _OverError
-        except* _OverError:
+                raise OverError
+        except* OverError:
             pass
         finally:
             self.end("the agent ends")
 
     def end(self, reason: str) -> None:
-        """Close the ports, reset the streams, close the pipe; done when this returns."""
+        """Close the ports, reset the streams, tell the peer; done when this returns."""
         if self.reason is not None:
             return
         self.reason = reason
         for port in self._ports.values():
             port.close()
         self._ports.clear()
+        self._lasting.reason = reason
         if self._mux is not None:
             self._mux.close(reason)
-        self._pipe.close()
-        if self._silence is not None:
-            self._silence.cancel()
+        self._lasting.close()
+        if self._forget is not None:
+            self._forget.cancel()
         self._over.set()
 
     # What the control stream asks for.
@@ -134,12 +173,17 @@ class PeerLink:
         """
         if value and self._pod.readiness.final:
             raise control.RefusedError("denied", "the Pod is terminating")
+        self._wanted_ready = value
         self._pod.attended(ready=value)
         self._pod.log.write("ready", value=value)
 
     def grace(self, seconds: float) -> None:
         """Say how long the Pod stays ready without a link."""
         self._pod.grace_s = seconds
+
+    def keep(self, seconds: float) -> None:
+        """Say how long the streams wait for the next connection."""
+        self._keep_s = seconds
 
     # Streams that the peer opens.
 
@@ -284,14 +328,9 @@ class PeerLink:
         self._connections.add(splice)
         return splice
 
-    def _check_silence(self) -> None:
-        """End the link when nothing has come for so long that the peer must be gone."""
-        if self.reason is not None:
-            return
-        loop = asyncio.get_running_loop()
-        limit_s = self._pod.settings.silence_s
-        left_s = self._pipe.heard_s + limit_s - loop.time()
-        if left_s > 0:
-            self._silence = loop.call_later(left_s, self._check_silence)
-        else:
-            self.end(f"nothing heard from the peer for {limit_s:g} s")
+    def _lost(self, reason: str) -> None:
+        """Wait for the next connection, for a while."""
+        self._pod.log.write("link-waits", reason=reason)
+        self._pod.unattended()
+        gone = f"the peer did not come back for {self._keep_s:g} s"
+        self._forget = asyncio.get_running_loop().call_later(self._keep_s, self.end, gone)

@@ -92,7 +92,8 @@ async def _drain(pod: Pod, server: LinkServer, *, stop_now: asyncio.Event) -> No
     loop = asyncio.get_running_loop()
     until_s = loop.time() + pod.settings.drain_s
     while server.current is not None and not stop_now.is_set():
-        if loop.time() >= until_s and not server.current.connections:
+        nobody = not server.current.connections or not server.current.attached
+        if loop.time() >= until_s and nobody:
             return
         try:
             async with asyncio.timeout(LOOK_S):

@@ -12,6 +12,10 @@ from tpconfig.agent.readiness import Readiness
 from tpconfig.agent.settings import Settings
 
 
+class OverError(Exception):
+    """Ends the tasks of something that has ended in good order."""
+
+
 @dataclass(slots=True)
 class Pod:
     """The Pod, as the agent knows it.

@@ -1,20 +1,31 @@
-"""Where links arrive: one peer at a time, and a new one that proves itself takes over."""
+"""Where connections arrive: each resumes the link there is, or takes over with a new one."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
+from dataclasses import dataclass
 from typing import Final
 
 from tpconfig.agent import accepting, binding, describe
 from tpconfig.agent.link import PeerLink
-from tpconfig.agent.pipe import LinkPipe
 from tpconfig.agent.pod import Pod
 from tpconfig.mux import serving
+from tpconfig.mux.carrying import TcpPipe
+from tpconfig.mux.greeting import greet
 from tpconfig.mux.hello import HelloError, ServerHello
 
 HANDSHAKE_S: Final = 10.0
 MAX_HALF_OPEN: Final = 16
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What a peer's connection carries: a link that exists, or the id of a new one."""
+
+    link: PeerLink | None = None
+    ident: str = ""
 
 
 class LinkServer:
@@ -27,6 +38,8 @@ class LinkServer:
     def __init__(self, pod: Pod) -> None:
         self._pod = pod
         self._half_open = 0
+        self._links = 0
+        self._instance = secrets.token_hex(8)
         self._acceptors: list[accepting.Acceptor] = []
         self.current: PeerLink | None = None
 
@@ -56,46 +69,68 @@ class LinkServer:
             self.current.end("the agent ends")
 
     async def _connection(self, sock: socket.socket) -> None:
-        pipe = LinkPipe()
+        settings = self._pod.settings
+        hello = ServerHello(
+            settings.secret, settings.session, settings.version, describe.CAPABILITIES
+        )
+        pipe, answer = TcpPipe(), _Answer()
         try:
-            leftover = await self._handshake(sock, pipe)
+            early = await self._handshake(sock, pipe, hello, answer=answer)
         finally:
             self._half_open -= 1
-        if leftover is None:
+        if early is None:
             return
-        link = PeerLink(self._pod, pipe)
+        if answer.link is not None and answer.link is self.current:
+            self._pod.log.write("link-resumed", received=hello.peer.received)
+            answer.link.attach(pipe, peer_received=hello.peer.received, early=early)
+        elif answer.link is None:
+            await self._new_link(PeerLink(self._pod, answer.ident), pipe, early)
+        else:
+            pipe.close()  # while it shook hands, another peer has taken over
+
+    async def _new_link(self, link: PeerLink, pipe: TcpPipe, early: bytes) -> None:
         before, self.current = self.current, link
         if before is not None:
             before.end("a new link has taken over")
         self._pod.log.write("link-up")
         try:
-            await link.run(leftover)
+            await link.run(pipe, early)
         finally:
             self._pod.log.write("link-lost", reason=link.reason)
             if self.current is link:
                 self.current = None
                 self._pod.unattended()
 
-    async def _handshake(self, sock: socket.socket, pipe: LinkPipe) -> bytes | None:
+    async def _handshake(
+        self, sock: socket.socket, pipe: TcpPipe, hello: ServerHello, *, answer: _Answer
+    ) -> bytes | None:
         """Return what came behind the handshake, or None when the peer is not ours."""
-        settings = self._pod.settings
-        hello = ServerHello(
-            settings.secret, settings.session, settings.version, describe.CAPABILITIES
-        )
         if not await serving.join(sock, pipe):
             return None
         try:
             async with asyncio.timeout(HANDSHAKE_S):
-                pipe.write(hello.data_to_send())
-                while not hello.done:
-                    data = await pipe.read()
-                    try:
-                        hello.receive_data(data)
-                    finally:
-                        pipe.write(hello.data_to_send())
+                return await greet(pipe, hello, asked=lambda: self._answer(hello, answer))
         except (HelloError, EOFError, TimeoutError) as error:
             reason = str(error) or "the handshake took too long"
             self._pod.log.write("link-refused", reason=reason)
             pipe.close()
             return None
-        return hello.leftover
+
+    def _answer(self, hello: ServerHello, answer: _Answer) -> None:
+        """Say which link a proven peer's connection carries.
+
+        Raises:
+            HelloError: the connection is late: the peer has made another one since.
+        """
+        link, wanted = self.current, hello.peer
+        if link is not None and link.is_late(wanted):
+            raise hello.refuse_stale()
+        if link is not None and link.ident == wanted.link:
+            received = link.part(wanted)
+            if received is not None:
+                answer.link = link
+                hello.welcome(link.ident, received)
+                return
+        self._links += 1
+        answer.ident = f"{self._instance}-{self._links}"
+        hello.welcome(answer.ident, 0)

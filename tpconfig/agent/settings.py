@@ -30,7 +30,8 @@ class Settings:
         dns_port: the port of those nameservers.
         hosts: the file with the Pod's host aliases.
         drain_s: seconds that the agent goes on serving after SIGTERM, at least.
-        silence_s: seconds without a byte after which a link counts as lost.
+        heartbeat_s: seconds between two pings; two without a byte, and a connection is lost.
+        reconnect_s: how long streams wait for the next connection, until the peer says.
         termination_log: where the last words go, for the kubelet to show.
     """
 
@@ -43,7 +44,8 @@ class Settings:
     dns_port: int = 53
     hosts: str = "/etc/hosts"
     drain_s: float = 5.0
-    silence_s: float = 15.0
+    heartbeat_s: float = 5.0
+    reconnect_s: float = 300.0
     termination_log: str = "/dev/termination-log"
 
 

@@ -216,5 +216,5 @@ def _file_lines(event: e.FileSaved | e.FileApplied | e.FileRefused, *, color: bo
 
 def _link_lines(workload: str, *, up: bool, reason: str) -> list[str]:
     if up:
-        return [f"{workload}: link up"]
-    return [f"{workload}: link lost ({reason}); connecting again"]
+        return [f"{workload}: link {reason or 'up'}"]
+    return [f"{workload}: link lost ({reason}); streams wait while it is made again"]

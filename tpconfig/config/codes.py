@@ -38,6 +38,7 @@ EXPOSE_WITHOUT_TRAFFIC: Final = "TP131"
 BAD_PATTERN: Final = "TP132"
 FORWARD_PORT_TWICE: Final = "TP133"
 PROXY_PROTOCOL_ON_UDP: Final = "TP134"
+FORWARD_RANGE: Final = "TP135"
 
 NO_ENGINE: Final = "TP150"
 
@@ -76,6 +77,7 @@ MEANINGS: Final[dict[str, str]] = {
     EXPOSE_WITHOUT_TRAFFIC: "`expose` stands where no traffic can come from.",
     BAD_PATTERN: "The text is not a regular expression.",
     FORWARD_PORT_TWICE: "A local port of `forwards` or `socks` is taken twice.",
+    FORWARD_RANGE: "The two ranges of a forward do not fit each other, or are too long.",
     PROXY_PROTOCOL_ON_UDP: "`proxy_protocol` exists for TCP only.",
     NO_ENGINE: "The file is valid, but this version cannot do what it asks for yet.",
     OLD_NAME: "A word of Telepresence 1 was understood; the new one is named.",

@@ -53,13 +53,21 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A local port that arrives in the cluster."""
+    """A local port that arrives in the cluster, or a range of them."""
 
     text: str
     local: int
     host: str
     port: int
     bind: str = "127.0.0.1"
+    local_end: int | None = None
+    port_end: int | None = None
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Each local port with the one that it arrives at."""
+        local = range(self.local, (self.local_end or self.local) + 1)
+        return list(zip(local, range(self.port, (self.port_end or self.port) + 1), strict=False))
 
 
 def value_error(problem: values.ValueProblem) -> PydanticCustomError:

@@ -15,5 +15,8 @@ MAX_DEPTH: Final = 64
 MAX_INTERPOLATED: Final = 4 << 20
 """Characters that all ``${…}`` of one document may come to."""
 
+MAX_FORWARD_RANGE: Final = 256
+"""Ports of one forward: each is a listening socket."""
+
 MAX_PROBLEMS: Final = 100
 """Problems that are shown of one load; nobody reads more."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tpconfig.config import codes
+from tpconfig.config import codes, limits
+from tpconfig.config.fields import Forward
 from tpconfig.config.schema import File
 from tpconfig.config.sources import Sources
 from tpconfig.errors import Problem
@@ -83,17 +84,39 @@ def _forwards(file: File, sources: Sources) -> Iterator[Problem]:
                     taken.setdefault(expose.local, []).append(process)
     for index, forward in enumerate(file.forwards):
         source = sources.source_of(("forwards", index))
-        for bind, owner, place in taken.get(forward.local, ()):
-            if bind == forward.bind or not _EVERYWHERE.isdisjoint((bind, forward.bind)):
-                yield Problem(
-                    codes.FORWARD_PORT_TWICE,
-                    f"local port {forward.local} is taken by {owner} already",
-                    source,
-                    label="again here",
-                    related=_first(place),
-                )
-                break
-        taken.setdefault(forward.local, []).append((forward.bind, "another forward", source))
+        if problem := _range(forward, source):
+            yield problem
+            continue
+        for local, _ in forward.pairs:
+            for bind, owner, place in taken.get(local, ()):
+                if bind == forward.bind or not _EVERYWHERE.isdisjoint((bind, forward.bind)):
+                    yield Problem(
+                        codes.FORWARD_PORT_TWICE,
+                        f"local port {local} is taken by {owner} already",
+                        source,
+                        label="again here",
+                        related=_first(place),
+                    )
+                    break
+            taken.setdefault(local, []).append((forward.bind, "another forward", source))
+
+
+def _range(forward: Forward, source: Source | None) -> Problem | None:
+    """Complain about ranges that do not fit each other."""
+    if forward.local_end is None or forward.port_end is None:
+        return None
+    here = forward.local_end - forward.local + 1
+    there = forward.port_end - forward.port + 1
+    if min(here, there) < 1:
+        text = "a range ends before it begins"
+    elif here != there:
+        text = f"{here} local ports cannot arrive at {there}"
+    elif here > limits.MAX_FORWARD_RANGE:
+        text = f"{here} ports are more than {limits.MAX_FORWARD_RANGE}"
+    else:
+        return None
+    hint = "write two ranges of one length, for example 8000-8002:web:9000-9002"
+    return Problem(codes.FORWARD_RANGE, f"`{forward.text}`: {text}", source, hint=hint)
 
 
 def _first(source: Source | None) -> tuple[tuple[str, Source], ...]:

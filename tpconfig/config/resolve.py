@@ -80,6 +80,7 @@ def resolve(loaded: Loaded, choice: Choice, *, environ: Environ, now: bool = Fal
                 pod=_destinations(outbound.pod),
             ),
             now=now,
+            forwards=_forwards(loaded),
             janitor=file.session.janitor,
         ),
         context=file.cluster.context,
@@ -108,6 +109,19 @@ def _check_names(names: Sequence[str], known: Iterable[str]) -> None:
             guess = nearest(name, there)
             hint = f"did you mean `{guess}`?" if guess else f"it has: {', '.join(there) or 'none'}"
             raise UsageError(f"the file has no workload `{name}`", hint=hint)
+
+
+def _forwards(loaded: Loaded) -> tuple[wish.Forward, ...]:
+    """Read the forwards, with the SOCKS5 proxy first."""
+    file = loaded.file
+    found = [
+        wish.Forward(local, one.host, port, one.bind, loaded.source_of(("forwards", index)))
+        for index, one in enumerate(file.forwards)
+        for local, port in one.pairs
+    ]
+    if file.socks is not None:
+        found.insert(0, wish.Forward(file.socks, source=loaded.source_of(("socks",))))
+    return tuple(found)
 
 
 def _destinations(rules: Sequence[Destination]) -> tuple[wish.Destination, ...]:

@@ -242,6 +242,7 @@ class File(Section):
     )
     forwards: Many[ForwardText] = Field(
         (),
-        description="Local ports that arrive in the cluster: [BIND:]LOCAL:HOST:PORT.",
+        description="Local ports that arrive in the cluster: [BIND:]LOCAL:HOST:PORT; LOCAL and "
+        "PORT may be ranges of one length.",
         examples=[["5432:postgres.data:5432"]],
     )

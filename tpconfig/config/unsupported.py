@@ -37,6 +37,8 @@ ENGINES: Final[dict[str, frozenset[Any]]] = {
     "session.linger": frozenset({0.0}),
     "method": frozenset({"auto", "namespace", "none"}),
     "outbound": ANY,
+    "forwards": ANY,
+    "socks": ANY,
     "workloads.*.target.kind": ANY,
     "workloads.*.target.name": ANY,
     "workloads.*.target.container": ANY,

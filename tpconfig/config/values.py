@@ -38,7 +38,8 @@ PREFIX_6: Final = "/(?:[1-9]?[0-9]|1[01][0-9]|12[0-8])"
 _HOST_PATTERN: Final = r"(?=[0-9.-]*[A-Za-z_*?])[A-Za-z0-9_*?](?:[A-Za-z0-9_.*?-]*[A-Za-z0-9_*?])?"
 DURATION: Final = r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h))+"
 EXPOSE: Final = rf"(?:{PORT}:)?{PORT}(?:/(?:tcp|udp))?|{PORT}:{PORT_NAME}(?:/(?:tcp|udp))?"
-FORWARD: Final = rf"(?:(?:{HOST}|\[{IPV6}\]|\*):)?{PORT}:(?:{HOST}|\[{IPV6}\]):{PORT}"
+PORTS: Final = rf"{PORT}(?:-{PORT})?"
+FORWARD: Final = rf"(?:(?:{HOST}|\[{IPV6}\]|\*):)?{PORTS}:(?:{HOST}|\[{IPV6}\]):{PORTS}"
 DESTINATION: Final = (
     rf"(?:{_HOST_PATTERN}|{IPV4}(?:{PREFIX_4})?|\[{IPV6}(?:{PREFIX_6})?\])(?::{PORT})?"
     rf"|:{PORT}|{IPV6}(?:{PREFIX_6})?"
@@ -181,18 +182,27 @@ def duration_text(duration_s: float) -> str:
 
 
 def forward(text: str) -> dict[str, Any]:
-    """Read ``[BIND:]LOCAL:HOST:PORT``; an IPv6 address stands in brackets."""
+    """Read ``[BIND:]LOCAL:HOST:PORT``; both may be ranges, an IPv6 address stands in brackets."""
     parts = re.findall(r"\[[^\]]*\]|[^:\[\]]+|(?<=:)(?=:|$)|^(?=:)", text)
     hint = "write LOCAL:HOST:PORT, for example 5432:postgres.data:5432"
     if re.fullmatch(FORWARD, text) is None:
         if len(parts) not in (3, 4):
             raise ValueProblem(f"`{text}` is not a forward", hint)
-        port(parts[-3])
-        port(parts[-1])
+        for ports in (parts[-3], parts[-1]):
+            for number in ports.split("-", 1):
+                port(number)
         raise ValueProblem(f"`{text}` is not a forward", hint)
     *bind, local, host, remote = parts
-    found = {"local": int(local), "host": _address(host), "port": int(remote)}
+    here, there = _ports(local), _ports(remote)
+    found = {"local": here[0], "host": _address(host), "port": there[0]}
+    if len(here) > 1 or len(there) > 1:
+        found |= {"local_end": here[-1], "port_end": there[-1]}
     return found | ({"bind": _address(bind[0])} if bind else {})
+
+
+def _ports(text: str) -> list[int]:
+    """Return the first and the last port of a range, or the one there is."""
+    return [int(number) for number in text.split("-")]
 
 
 def _address(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tpconfig.model.desired import Forward
 from tpconfig.model.observed import Claim
 from tpconfig.model.target import Change, PortPair, Target
 from tpconfig.source import Source
@@ -125,6 +126,15 @@ class StartProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenForwards:
+    """Have exactly these ports of this machine arrive in the cluster, over a workload's link."""
+
+    workload: str
+    forwards: tuple[Forward, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class OpenTraffic:
     """Make the agent Ready and wait until every EndpointSlice shows it."""
 
@@ -233,6 +243,7 @@ Action = (
     | Connect
     | HandOver
     | StartProcess
+    | OpenForwards
     | OpenTraffic
     | StopOriginal
     | StartOriginal
@@ -258,5 +269,12 @@ ClusterAction = (
 )
 
 MachineAction = (
-    Connect | HandOver | StartProcess | OpenTraffic | CloseTraffic | StopProcess | Disconnect
+    Connect
+    | HandOver
+    | StartProcess
+    | OpenForwards
+    | OpenTraffic
+    | CloseTraffic
+    | StopProcess
+    | Disconnect
 )

@@ -95,6 +95,27 @@ class Outbound:
 
 
 @dataclass(frozen=True, slots=True)
+class Forward:
+    """A port of this machine that arrives in the cluster; without ``host``, a SOCKS5 proxy.
+
+    ``bind`` is the address of this machine that is listened on, ``*`` for every one.
+    """
+
+    local: int
+    host: str | None = None
+    port: int = 0
+    bind: str = "127.0.0.1"
+    source: Source | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        bind = f"[{self.bind}]" if ":" in self.bind else self.bind
+        if self.host is None:
+            return f"{bind}:{self.local} (SOCKS5)"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{bind}:{self.local} -> {host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """One entry of ``workloads``; ``exposes`` of ``None`` means: what the Services send there.
 
@@ -141,3 +162,4 @@ class Desired:
     outbound: Outbound = Outbound()
     now: bool = False
     janitor: str = "off"
+    forwards: tuple[Forward, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tpconfig.model.desired import Forward
 from tpconfig.model.target import PortPair, Target
 
 Manifest = Mapping[str, Any]
@@ -192,6 +193,7 @@ class HostedFacts:
     process: str | None = None
     serving: bool = False
     listening: bool = False
+    forwards: tuple[Forward, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

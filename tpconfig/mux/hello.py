@@ -1,8 +1,12 @@
 """The handshake on a fresh pipe, before any frame: both ends prove that they know the secret.
 
     server -> client    tp-link PROTOCOL NONCE
-    client -> server    hello NONCE SESSION VERSION PROOF
-    server -> client    welcome VERSION CAPABILITIES PROOF      or   refused WHY
+    client -> server    hello NONCE SESSION VERSION LINK ATTEMPT RECEIVED PROOF
+    server -> client    welcome VERSION CAPABILITIES LINK RECEIVED PROOF      or   refused WHY
+
+LINK is ``-`` for a new link, else the id of the one to be resumed; RECEIVED says how many of the
+link's bytes the speaker has, and the server's answer names another LINK where it cannot resume.
+ATTEMPT grows with each attempt to resume, so that a late one does not take over from a later one.
 
 A proof is HMAC-SHA256 over the role that gives it, both nonces and every other word said, so none
 can be replayed, reflected or altered. The server speaks first: the client needs one round trip.
@@ -15,6 +19,7 @@ import hmac
 import re
 import secrets
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Final
 
 MAGIC: Final = "tp-link"
@@ -29,12 +34,14 @@ MIN_SECRET: Final = 16
 _WORD: Final = re.compile(r"[!-~]{1,64}")
 _CAPABILITIES: Final = re.compile(r"-|[a-z0-9.-]{1,32}(,[a-z0-9.-]{1,32}){0,15}")
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
+_COUNT: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _NONE: Final = "-"
 
 _REFUSALS: Final = {
     "secret": "the agent does not know this session's secret: another session's agent answers",
     "session": "the agent belongs to another session",
     "garbled": "the agent did not understand this client",
+    "stale": "the agent has heard of a later connection of this link",
 }
 
 
@@ -43,6 +50,21 @@ class HelloError(Exception):
 
     Send ``data_to_send()`` all the same, it tells the peer why; then close the pipe.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one end of a link stands.
+
+    Attributes:
+        link: the link's id, which the agent gave; empty for a link that does not exist yet.
+        received: bytes of it that have arrived.
+        attempt: which attempt to resume this is, from 1; 0 for a new link.
+    """
+
+    link: str = ""
+    received: int = 0
+    attempt: int = 0
 
 
 class _Hello(ABC):
@@ -68,6 +90,7 @@ class _Hello(ABC):
         self.leftover = b""
         self.peer_version = ""
         self.peer_capabilities: tuple[str, ...] = ()
+        self.peer = Standing()
 
     def data_to_send(self) -> bytes:
         """Return everything that is to go out, and forget it."""
@@ -138,13 +161,25 @@ class ClientHello(_Hello):
         secret: the session's secret.
         session: the session's id.
         version: this client's version; the agent's must be the same.
+        standing: the link to be resumed; left out: a new one is wanted.
         nonce: 32 bytes that were never used before; random unless a test gives them.
+
+    Attributes:
+        peer: once ``done``, the link that this pipe carries and what the agent has of it.
     """
 
     def __init__(
-        self, secret: bytes, session: str, version: str, *, nonce: bytes | None = None
+        self,
+        secret: bytes,
+        session: str,
+        version: str,
+        *,
+        standing: Standing = Standing(),
+        nonce: bytes | None = None,
     ) -> None:
         super().__init__(secret, session, version, nonce)
+        wanted = (standing.link or _NONE, str(standing.attempt), str(standing.received))
+        self._words = (self._nonce, session, version, *wanted)
         self._peer_nonce = ""
 
     def _starts(self) -> tuple[str, ...]:
@@ -154,10 +189,13 @@ class ClientHello(_Hello):
         match words, bool(self._peer_nonce):
             case [word, protocol, nonce], False if word == MAGIC and _HEX.fullmatch(nonce):
                 self._greeted(protocol, nonce)
-            case ["welcome", version, capabilities, proof], True if _CAPABILITIES.fullmatch(
-                capabilities
-            ) and _WORD.fullmatch(version):
-                self._welcomed(version, capabilities, proof)
+            case ["welcome", version, capabilities, link, received, proof], True if (
+                _CAPABILITIES.fullmatch(capabilities)
+                and _WORD.fullmatch(version)
+                and _WORD.fullmatch(link)
+                and _COUNT.fullmatch(received)
+            ):
+                self._welcomed(version, capabilities, link, received, proof=proof)
             case ["refused", why], True:
                 raise HelloError(_REFUSALS.get(why, "the agent refused this client"))
             case [word, protocol, *_], False if word == MAGIC and protocol != str(PROTOCOL):
@@ -172,16 +210,18 @@ class ClientHello(_Hello):
                 f"client {PROTOCOL}): run `tp down` and `tp up` with one version"
             )
         self._peer_nonce = nonce
-        words = (nonce, self._nonce, self._session, self._version)
-        self._say("hello", *words[1:], self._proof("client", *words))
+        self._say("hello", *self._words, self._proof("client", nonce, *self._words))
 
-    def _welcomed(self, version: str, capabilities: str, proof: str) -> None:
-        words = (self._peer_nonce, self._nonce, self._session, self._version, version, capabilities)
-        if not _same(self._proof("server", *words), proof):
+    def _welcomed(
+        self, version: str, capabilities: str, link: str, received: str, *, proof: str
+    ) -> None:
+        said = (version, capabilities, link, received)
+        if not _same(self._proof("server", self._peer_nonce, *self._words, *said), proof):
             raise HelloError("what answers does not know this session's secret: not our agent")
         self.peer_version = version
         self._check_versions(client=self._version, agent=version)
         self.peer_capabilities = () if capabilities == _NONE else tuple(capabilities.split(","))
+        self.peer = Standing(link, int(received))
         self.done = True
 
     def _garbled(self) -> HelloError:
@@ -189,7 +229,7 @@ class ClientHello(_Hello):
 
 
 class ServerHello(_Hello):
-    """The agent's end; it speaks first.
+    """The agent's end; it speaks first, and last: when ``asked``, answer with ``welcome``.
 
     Args:
         secret: the session's secret.
@@ -197,6 +237,10 @@ class ServerHello(_Hello):
         version: this agent's version; the client's must be the same.
         capabilities: short words (``[a-z0-9.-]``, at most 16) for what this agent can do.
         nonce: 32 bytes that were never used before; random unless a test gives them.
+
+    Attributes:
+        peer: once ``asked``, the link that the client wants to resume, and what it has of it.
+        asked: whether the client has proven itself and waits for the answer.
     """
 
     def __init__(
@@ -212,33 +256,57 @@ class ServerHello(_Hello):
         self._capabilities = ",".join(capabilities) or _NONE
         if not _CAPABILITIES.fullmatch(self._capabilities):
             raise ValueError(f"not capabilities for the handshake: {capabilities!r}")
+        self._said: tuple[str, ...] = ()
+        self.asked = False
         self._say(MAGIC, str(PROTOCOL), self._nonce)
+
+    def welcome(self, link: str, received: int) -> None:
+        """Answer: this pipe carries ``link``, of which ``received`` bytes are here."""
+        assert self.asked
+        self.asked = False
+        self._answer(link, received)
+        self.done = True
+
+    def refuse_stale(self) -> HelloError:
+        """Refuse a connection that is late, and return what to raise."""
+        self.asked, self._failed = False, True
+        return self._refusal("stale", "a connection of the link that is older than another one")
 
     def _starts(self) -> tuple[str, ...]:
         return ("hello ",)
 
     def _line(self, words: list[str], *, behind: bytes) -> None:
         match words:
-            case ["hello", nonce, session, version, proof] if (
-                _HEX.fullmatch(nonce) and _WORD.fullmatch(session) and _WORD.fullmatch(version)
+            case ["hello", nonce, session, version, link, attempt, received, proof] if (
+                _HEX.fullmatch(nonce)
+                and all(_WORD.fullmatch(word) for word in (session, version, link))
+                and _COUNT.fullmatch(attempt)
+                and _COUNT.fullmatch(received)
+                and not behind
+                and not self._said
             ):
-                if behind:
-                    raise self._garbled()
-                self._greeted(nonce, session, version, proof)
+                self._greeted(words[1:-1], proof)
             case _:
                 raise self._garbled()
 
-    def _greeted(self, nonce: str, session: str, version: str, proof: str) -> None:
-        words = (self._nonce, nonce, session, version)
-        if not _same(self._proof("client", *words), proof):
+    def _greeted(self, words: list[str], proof: str) -> None:
+        self._said = (self._nonce, *words)
+        if not _same(self._proof("client", *self._said), proof):
             raise self._refusal("secret", "a client that does not know the session's secret")
+        _, session, version, link, attempt, received = words
         if session != self._session:
             raise self._refusal("session", f"a client of another session ({session})")
         self.peer_version = version
-        said = (self._version, self._capabilities)
-        self._say("welcome", *said, self._proof("server", *words, *said))
-        self._check_versions(client=version, agent=self._version)
-        self.done = True
+        if version != self._version:
+            self._answer(_NONE, 0)
+            self._check_versions(client=version, agent=self._version)
+        wanted = "" if link == _NONE else link
+        self.peer = Standing(wanted, int(received), int(attempt))
+        self.asked = True
+
+    def _answer(self, link: str, received: int) -> None:
+        words = (self._version, self._capabilities, link, str(received))
+        self._say("welcome", *words, self._proof("server", *self._said, *words))
 
     def _refusal(self, why: str, text: str) -> HelloError:
         self._say("refused", why)

@@ -121,11 +121,19 @@ class AnswerReader(asyncio.Protocol):
     Args:
         protocol: what takes over; it is told of the connection before the answer is there.
         refused: is told why the peer will not have the stream.
+        accepted: is called when the peer has it.
     """
 
-    def __init__(self, protocol: asyncio.Protocol, refused: Callable[[Refusal], None]) -> None:
+    def __init__(
+        self,
+        protocol: asyncio.Protocol,
+        refused: Callable[[Refusal], None],
+        *,
+        accepted: Callable[[], None] = lambda: None,
+    ) -> None:
         self._protocol = protocol
         self._refused = refused
+        self._accepted = accepted
         self._reader = LineReader()
         self._stream: MuxStream | None = None
 
@@ -155,6 +163,7 @@ class AnswerReader(asyncio.Protocol):
             answer = Refusal("unknown", str(error))
         match answer:
             case Accepted():
+                self._accepted()
                 stream.set_protocol(self._protocol)
                 if self._reader.leftover:
                     self._protocol.data_received(self._reader.leftover)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tpconfig.model.desired import AgentImage, Desired
 from tpconfig.model.observed import Observed
 from tpconfig.model.plan import Blocker, Plan
-from tpconfig.planner import blockers, build, janitor, order, undo, wish
+from tpconfig.planner import blockers, build, forwards, janitor, order, undo, wish
 from tpconfig.planner.wish import ResolvedWorkload
 
 
@@ -32,9 +32,10 @@ def diff(desired: Desired, observed: Observed, image: AgentImage | None = None) 
         else:
             resolved.append(outcome)
     stops += blockers.of_machine(desired, resolved, observed)
+    stops += forwards.blockers(desired, observed)
     guarded = janitor.guard(desired, resolved, observed, image or AgentImage())
     ways = (*undo.undo(resolved, observed), *guarded.actions, *build.build(resolved, observed))
-    actions = order.sort(ways)
+    actions = order.sort((*ways, *forwards.build(desired, resolved)))
     stops += [*guarded.blockers, *blockers.of_permissions(actions, observed)]
     notices = [notice for r in resolved for notice in r.notices] + guarded.notices
     if stops:

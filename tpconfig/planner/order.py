@@ -70,6 +70,8 @@ def _comes_first(other: Action, action: Action) -> bool:
                 return False
             before = a.OpenTraffic | a.ClaimTarget | a.StartOriginal
             return isinstance(other, before) and other.target == target
+        case a.OpenForwards():
+            return _frees_ports(other, action)
         case a.Connect() | a.HandOver() | a.StartProcess() | a.OpenTraffic():
             return _comes_first_here(other, action)
         case _:
@@ -87,6 +89,19 @@ def _makes_room(other: Action, action: a.CreateAgent) -> bool:
             return namespace == action.target.namespace and pod in action.after
         case _:
             return _opens(other, action.target.namespace)
+
+
+def _frees_ports(other: Action, action: a.OpenForwards) -> bool:
+    """A forward needs its link, and its port, which another workload may have carried."""
+    match other:
+        case a.Connect(workload=workload):
+            return workload == action.workload
+        case a.OpenForwards(forwards=forwards):
+            return not forwards and bool(action.forwards)
+        case a.Disconnect(workload=workload):
+            return workload != action.workload
+        case _:
+            return False
 
 
 def _comes_first_here(

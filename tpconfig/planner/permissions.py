@@ -99,6 +99,8 @@ def _needs(action: Action) -> tuple[Permission, ...]:
             return _traffic(t.namespace)
         case a.HandOver() | a.StartProcess() | a.StopProcess() | a.CloseTraffic() | a.Disconnect():
             return ()
+        case a.OpenForwards():
+            return ()
         case _:
             assert_never(action)
 

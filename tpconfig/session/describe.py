@@ -40,6 +40,7 @@ def subject(action: Action) -> str:
             a.Connect(workload=workload)
             | a.HandOver(workload=workload)
             | a.StartProcess(workload=workload)
+            | a.OpenForwards(workload=workload)
             | a.OpenTraffic(workload=workload)
             | a.CloseTraffic(workload=workload)
             | a.StopProcess(workload=workload)
@@ -67,6 +68,8 @@ def verb(action: Action) -> str:
             return "environment"
         case a.StartProcess():
             return "start"
+        case a.OpenForwards():
+            return "forward"
         case a.OpenTraffic():
             return "traffic here"
         case a.StopOriginal(target=target):
@@ -133,6 +136,9 @@ def hosted(one: Hosted, insists: str | None = None) -> dict[str, Any]:
         "traffic": here if one.serving else "original",
         "link": "up" if one.link_up else "lost",
         "rtt_ms": round(one.rtt_s * 1000, 2) if one.rtt_s is not None else None,
+        "lost_s": round(one.lost_s, 1) if one.lost_s is not None else None,
+        "reconnects": one.reconnects,
+        "forwards": [str(forward) for forward in one.forwards],
         "process": _process(one),
     }
 

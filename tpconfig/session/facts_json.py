@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tpconfig.model.desired import Forward
 from tpconfig.model.observed import HostedFacts
 from tpconfig.model.target import PodPort, PortPair
 
@@ -18,4 +19,5 @@ def to_json(facts: HostedFacts) -> dict[str, Any]:
 def from_json(given: Mapping[str, Any]) -> HostedFacts:
     """Read what ``to_json`` wrote."""
     ports = tuple(PortPair(one["local"], PodPort(**one["pod"])) for one in given["ports"])
-    return HostedFacts(**{**given, "ports": ports})
+    forwards = tuple(Forward(**{**one, "source": None}) for one in given.get("forwards") or ())
+    return HostedFacts(**{**given, "ports": ports, "forwards": forwards})

@@ -63,6 +63,7 @@ class Holding:
                 group.create_task(self._renew()),
                 group.create_task(self._processes()),
                 group.create_task(self._late_listeners()),
+                group.create_task(self._forgetful_agents()),
             ]
             for namespace in self.session.namespaces:
                 tasks.append(group.create_task(self._marks(namespace)))
@@ -202,6 +203,14 @@ class Holding:
             if codes and len(codes) == len(hosted) and not self.stay:
                 failed = any(code != 0 for code in codes)
                 self.end(End(Why.PROCESSES_ENDED, code=int(failed)))
+
+    async def _forgetful_agents(self) -> None:
+        """Plan again where an agent was started anew; the process here stays as it is."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            renewed = [one.take_renewal() for one in self.session.machine.hosted.values()]
+            if any(renewed) and not self.ended.done():
+                await self.converge()
 
     async def _late_listeners(self) -> None:
         """Move the traffic of a workload without ``run`` once somebody listens here.

@@ -5,57 +5,29 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tpconfig.errors import TpError
 from tpconfig.local import environment, observe, world
 from tpconfig.local.keeper import Keeper, open_keeper
-from tpconfig.local.leftovers import Leftovers
 from tpconfig.local.process import Process, ProcessSpec, open_process
-from tpconfig.local.state import SessionPaths
-from tpconfig.model.desired import Outbound, Workload
+from tpconfig.model.desired import Forward, Workload
 from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput, Remark
 from tpconfig.model.observed import HostedFacts
 from tpconfig.model.target import PortPair
 from tpconfig.session import exporting
-from tpconfig.session.executor import Emit
+from tpconfig.session.forwarding import Forwarding
+from tpconfig.session.here import Here as Here
+from tpconfig.session.here import PodSide as PodSide
 from tpconfig.session.hold import Held, hold
 from tpconfig.session.podfiles import PodFiles
 from tpconfig.session.traffic import Dialer, open_redirection
 from tpconfig.tunnel.inbound import Inbound, open_inbound
-from tpconfig.tunnel.link import Link, open_link
+from tpconfig.tunnel.link import Link, Timing, open_link
 from tpconfig.tunnel.pipe import Connect
 
 POLL_S = 0.03
 LAST_LINES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """What hosting needs of this machine, the same for every workload of a session."""
-
-    session: str
-    group: asyncio.TaskGroup
-    state: SessionPaths
-    leftovers: Leftovers
-    method: str
-    environ: Mapping[str, str]
-    emit: Emit
-    outbound: Outbound
-    api_server: str
-
-
-@dataclass(frozen=True, slots=True)
-class PodSide:
-    """The agent that a workload is linked to, and what its container's spec names."""
-
-    namespace: str
-    pod: str
-    container: str
-    spec_keys: frozenset[str]
-    mount_paths: frozenset[str]
-    grace_s: float
 
 
 @dataclass(slots=True)
@@ -72,6 +44,7 @@ class Hosted:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
     env: dict[str, str] = field(default_factory=dict)
+    _renewals: int = 0
     _link: Held[Link] | None = None
     _keeper: Held[Keeper] | None = None
     _inside: world.World | None = None
@@ -80,12 +53,24 @@ class Hosted:
     _process: Held[Process] | None = None
     files: PodFiles = field(init=False)
     _dialer: Dialer = field(init=False)
+    _forwarding: Forwarding = field(init=False)
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def __post_init__(self) -> None:
         self._dialer = Dialer(lambda: self.keeper)
         folder = self.here.state.files / self.workload.name
         self.files = PodFiles(self.here.group, folder, lambda text: self.here.emit(Remark(text)))
+        link = lambda: self._link.value if self._link else None  # noqa: E731
+        self._forwarding = Forwarding(self.here.group, link, self.here.emit)
+
+    @property
+    def forwards(self) -> tuple[Forward, ...]:
+        """The ports of this machine that this workload's link carries into the cluster."""
+        return self._forwarding.forwards
+
+    async def forward(self, forwards: tuple[Forward, ...]) -> None:
+        """Have exactly these ports of this machine arrive in the cluster."""
+        await self._forwarding.change(forwards)
 
     @property
     def keeper(self) -> Keeper | None:
@@ -107,6 +92,21 @@ class Hosted:
         """The last round trip to the agent, in seconds."""
         return self._link.value.rtt_s if self._link else None
 
+    @property
+    def lost_s(self) -> float | None:
+        """Seconds since the link lost its connection; None while it has one."""
+        return self._link.value.lost_s if self._link else None
+
+    @property
+    def reconnects(self) -> int:
+        """How many connections of the link have been replaced."""
+        return self._link.value.reconnects if self._link else 0
+
+    def take_renewal(self) -> bool:
+        """Tell, once, that the agent had forgotten us: what it does is to be looked at again."""
+        before, self._renewals = self._renewals, self._link.value.renewals if self._link else 0
+        return self._renewals > before
+
     async def facts(self) -> HostedFacts:
         """Say what is here, in the planner's words."""
         return HostedFacts(
@@ -117,6 +117,7 @@ class Hosted:
             process=self.process,
             serving=self.serving,
             listening=await self.listening() if self.workload.run is None else False,
+            forwards=self.forwards,
         )
 
     async def connect(
@@ -133,7 +134,9 @@ class Hosted:
                 session=self.here.session,
                 serve=self._inbound.value.serve,
                 on_state=self._link_changed,
+                timing=Timing(reconnect_s=self.here.reconnect_s),
             )
+            self._renewals = 0
             self._link = await hold(self.here.group, block)
             await self._link.value.grace(pod.grace_s)
             await self._redirect_to(self._link.value)
@@ -243,6 +246,7 @@ class Hosted:
 
     async def disconnect(self) -> None:
         """Close everything; remove the exports that are not to be kept."""
+        await self.forward(())
         await self.stop()
         await self._close_keeper()
         await self.files.close()

@@ -109,6 +109,9 @@ class Machine:
                 waiting("its ports to accept connections" if one.ports else "it to start")
                 await one.start(fingerprint)
                 return ""
+            case a.OpenForwards(forwards=forwards):
+                await one.forward(forwards)
+                return ""
             case a.OpenTraffic():
                 return await self._open_traffic(one, action, cluster, waiting)
             case a.CloseTraffic():
@@ -139,6 +142,7 @@ class Machine:
             for workload in desired.workloads
             for expose in workload.exposes or ()
         }
+        ports |= {PodPort(one.local) for one in desired.forwards}
         taken = machine.ports_in_use(ports)
         exported = [e.path for one in desired.workloads for e in one.env.exports]
         git = await asyncio.to_thread(gitcheck.look, exported)

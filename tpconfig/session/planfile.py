@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from tpconfig.errors import ConflictError, UsageError
 from tpconfig.model.actions import Action
+from tpconfig.model.desired import Forward
 from tpconfig.model.events import Planned
 from tpconfig.model.target import Change, PortPair, Target
 from tpconfig.planner import permissions
@@ -143,6 +144,8 @@ def check(file: PlanFile, now: Planned) -> None:
 def _value(value: Any) -> Any:
     match value:
         case Target():
+            return str(value)
+        case Forward():
             return str(value)
         case Change():
             return {"field": value.path, "before": value.before, "after": value.after}

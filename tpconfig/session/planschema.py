@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from tpconfig.model.actions import Action
+from tpconfig.model.desired import Forward
 from tpconfig.model.observed import Claim, Permission
 from tpconfig.model.target import Change, PodPort, PortPair, Target
 from tpconfig.session import planfile
@@ -94,6 +95,8 @@ def _of(hint: Any) -> dict[str, Any]:
     if hint is Change:
         value = {"type": ["string", "integer", "boolean", "null"]}
         return _closed({"field": {"type": "string"}, "before": value, "after": value})
+    if hint is Forward:
+        return {"type": "string", "description": "ADDRESS:PORT -> HOST:PORT, or a SOCKS5 proxy"}
     if hint in (PortPair, PodPort):
         return _object(hint)
     if get_origin(hint) is tuple:

@@ -60,6 +60,7 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
                 emit=emit,
                 outbound=wish.desired.outbound,
                 api_server=api.server,
+                reconnect_s=wish.session.reconnect_s,
             )
             namespace = wish.namespace or api.namespace
             machine = Machine(api, here)

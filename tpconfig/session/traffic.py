@@ -16,6 +16,7 @@ from tpconfig.local.redirect import open_redirect
 from tpconfig.model.desired import Destination, Outbound
 from tpconfig.model.target import PodPort
 from tpconfig.tunnel.dns import PodResolver, Remembered, Resolver
+from tpconfig.tunnel.dnscache import DnsCache
 from tpconfig.tunnel.link import Link
 from tpconfig.tunnel.machinedns import MachineResolver
 from tpconfig.tunnel.outbound import Outbound as Carried
@@ -66,7 +67,8 @@ async def open_redirection(
         async with open_pod_ports(keeper, link, pod_ports):
             yield
         return
-    remembered = Remembered(SystemClock())
+    clock = SystemClock()
+    remembered = Remembered(clock)
     policy = Policy(with_api_server(outbound, api_server), remembered)
     resolver = Resolver(
         pod=PodResolver(link).ask,
@@ -75,6 +77,7 @@ async def open_redirection(
         remembered=remembered,
         default=policy.default,
         machine_address=names.HOST_ADDRESS,
+        cache=DnsCache(clock),
     )
     async with (
         open_pod_ports(keeper, link, pod_ports),

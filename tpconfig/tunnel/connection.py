@@ -1,4 +1,4 @@
-"""One pipe to the agent, from its handshake to its end."""
+"""What lives as long as one agent remembers us: a mux over connections that come and go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from tpconfig import __version__
 from tpconfig.mux import serving
 from tpconfig.mux.aio import Mux, MuxStream, Role
-from tpconfig.mux.hello import ClientHello, HelloError
+from tpconfig.mux.greeting import greet
+from tpconfig.mux.hello import ClientHello, HelloError, Standing
+from tpconfig.mux.lasting import LastingPipe, Pulse
 from tpconfig.mux.opening import Control, Opening, Refusal, encode
 from tpconfig.tunnel.control import ControlClient, Description
 from tpconfig.tunnel.pipe import Connect, PipeConnection
@@ -40,146 +42,120 @@ class Credentials:
     version: str = __version__
 
 
-class Connection:
-    """A pipe whose handshake is done.
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """A pipe whose handshake is done; to be attached before anything is awaited.
 
     Attributes:
-        control: requests to the agent.
-        description: how the Pod looks.
-        mux: where streams are opened.
-        over: set when the connection has ended.
+        pipe: the pipe.
+        agent: the link that it carries, and what the agent has of it.
+        early: what arrived behind the handshake.
     """
 
-    def __init__(self, pipe: PipeConnection, lost: Callable[[Connection, str], None]) -> None:
-        self._pipe = pipe
-        self._lost = lost
-        self._loop = asyncio.get_running_loop()
-        self._early = bytearray()
-        self._news = asyncio.Event()
-        self._full = False
-        self._heard_s = self._loop.time()
-        self._mux: Mux | None = None
-        self.control = ControlClient(self.close)
-        self.description = Description()
-        self.over = asyncio.Event()
-        self._reason: str | None = None
-
-    @property
-    def mux(self) -> Mux:
-        """Where streams are opened."""
-        assert self._mux is not None
-        return self._mux
-
-    @property
-    def silent_s(self) -> float:
-        """Seconds since the last byte arrived."""
-        return self._loop.time() - self._heard_s
-
-    def close(self, reason: str) -> None:
-        """End the connection; done when this returns."""
-        if self._reason is not None:
-            return
-        self._reason = reason
-        if self._mux is not None:
-            self._mux.close(reason)
-        self._pipe.close()
-        self._news.set()
-        self.over.set()
-        self._lost(self, reason)
-
-    async def set_up(self, credentials: Credentials, serve: Serve) -> None:
-        """Shake hands, start the mux and learn how the Pod looks.
-
-        Raises:
-            GivenUpError: what answers is not our agent.
-            EOFError, ConnectionResetError: the pipe ended.
-        """
-        self._pipe.start(self._received, self._pipe_lost, pause=self._pause, resume=self._resume)
-        leftover = await self._shake_hands(credentials)
-        mux = Mux(
-            Role.CLIENT,
-            self._pipe,
-            accept=lambda stream: serving.OpeningReader(serve),
-            lost=self.close,
-        )
-        self._mux = mux
-        if self._full:
-            mux.pause_writing()
-        mux.open(serving.AnswerReader(self.control, self._no_control), opening=encode(Control()))
-        early = leftover + bytes(self._early)
-        self._early.clear()
-        if early:
-            mux.data_received(early)
-        self.description = await self.control.described
-
-    async def _shake_hands(self, credentials: Credentials) -> bytes:
-        hello = ClientHello(credentials.secret, credentials.session, credentials.version)
-        while not hello.done:
-            await self._news.wait()
-            if not self._early:
-                raise EOFError(self._reason)
-            self._news.clear()
-            data = bytes(self._early)
-            self._early.clear()
-            try:
-                hello.receive_data(data)
-            except HelloError as error:
-                raise GivenUpError(str(error)) from error
-            finally:
-                if said := hello.data_to_send():
-                    self._pipe.write(said)
-        return hello.leftover
-
-    def _received(self, data: bytes) -> None:
-        self._heard_s = self._loop.time()
-        if self._mux is not None:
-            self._mux.data_received(data)
-        else:
-            self._early += data
-            self._news.set()
-
-    def _pipe_lost(self, reason: str) -> None:
-        if self._mux is not None:
-            self._mux.pipe_lost(reason)
-        self.close(reason)
-
-    def _pause(self) -> None:
-        self._full = True
-        if self._mux is not None:
-            self._mux.pause_writing()
-
-    def _resume(self) -> None:
-        self._full = False
-        if self._mux is not None:
-            self._mux.resume_writing()
-
-    def _no_control(self, refusal: Refusal) -> None:
-        self.close(f"the agent refuses to be asked: {refusal.text}")
+    pipe: PipeConnection
+    agent: Standing
+    early: bytes
 
 
-async def establish(
-    connect: Connect,
-    credentials: Credentials,
-    *,
-    serve: Serve,
-    lost: Callable[[Connection, str], None],
-) -> Connection:
-    """Return a connection that is ready for streams and requests.
-
-    Args:
-        connect: gives the pipe.
-        credentials: what the agent must agree on.
-        serve: is given every stream that the agent opens.
-        lost: is told once when the connection has ended, with the reason.
+async def shake_hands(connect: Connect, credentials: Credentials, standing: Standing) -> Greeted:
+    """Make a pipe and agree with the agent on the link that it carries.
 
     Raises:
         GivenUpError: what answers is not our agent.
         OSError, EOFError, TpError: no pipe, or it ended.
     """
-    connection = Connection(await connect(), lost)
+    pipe = await connect()
+    hello = ClientHello(
+        credentials.secret, credentials.session, credentials.version, standing=standing
+    )
     try:
-        await connection.set_up(credentials, serve)
+        early = await greet(pipe, hello)
+    except HelloError as error:
+        pipe.close()
+        raise GivenUpError(str(error)) from error
     except BaseException:
-        connection.close("the connection could not be set up")
+        pipe.close()
         raise
-    return connection
+    return Greeted(pipe, hello.peer, early)
+
+
+class Connection:
+    """A link that an agent remembers, with whatever connection carries it.
+
+    Args:
+        ident: the link's id, as the agent gave it.
+        serve: is given every stream that the agent opens.
+        lost: is told whenever the connection under it was lost, and why.
+        ended: is told once that the link is over, and why.
+        pulse: how often each end shows that it lives.
+
+    Attributes:
+        control: requests to the agent.
+        description: how the Pod looks.
+        mux: where streams are opened.
+        pipe: what outlasts the connections.
+        over: set when the link is over.
+    """
+
+    def __init__(
+        self,
+        ident: str,
+        *,
+        serve: Serve,
+        lost: Callable[[str], None],
+        ended: Callable[[Connection, str], None],
+        pulse: Pulse,
+    ) -> None:
+        self._ended = ended
+        self._attempt = 0
+        self._reason: str | None = None
+        self.ident = ident
+        self.control = ControlClient(self.close)
+        self.description = Description()
+        self.over = asyncio.Event()
+        self.pipe = LastingPipe(lost, pulse=pulse)
+        self.mux = Mux(
+            Role.CLIENT,
+            self.pipe,
+            accept=lambda stream: serving.OpeningReader(serve),
+            lost=self.close,
+        )
+        self.pipe.serve(self.mux)
+        self.mux.open(
+            serving.AnswerReader(self.control, self._no_control), opening=encode(Control())
+        )
+
+    def standing(self) -> Standing:
+        """Return where this end stands, for the next attempt to resume."""
+        self._attempt += 1
+        return Standing(self.ident, self.pipe.received, self._attempt)
+
+    def attach(self, greeted: Greeted) -> None:
+        """Go on over a pipe that carries this link.
+
+        Raises:
+            ResumeError: the agent's count does not fit.
+        """
+        self.pipe.attach(greeted.pipe, peer_received=greeted.agent.received, early=greeted.early)
+
+    async def described(self) -> None:
+        """Wait until the agent has said how the Pod looks.
+
+        Raises:
+            ConnectionResetError: the link is over.
+        """
+        self.description = await self.control.described
+
+    def close(self, reason: str) -> None:
+        """End the link, and reset its streams; done when this returns."""
+        if self._reason is not None:
+            return
+        self._reason = reason
+        self.pipe.reason = reason
+        self.mux.close(reason)
+        self.pipe.close()
+        self.over.set()
+        self._ended(self, reason)
+
+    def _no_control(self, refusal: Refusal) -> None:
+        self.close(f"the agent refuses to be asked: {refusal.text}")

@@ -16,6 +16,7 @@ from tpconfig.mux import serving
 from tpconfig.mux.datagrams import Unpacker, pack
 from tpconfig.mux.opening import Dns, OpeningError
 from tpconfig.tunnel import dnsmessage
+from tpconfig.tunnel.dnscache import DnsCache
 from tpconfig.tunnel.link import Link
 from tpconfig.tunnel.outbound import Way
 
@@ -75,6 +76,7 @@ class Resolver:
         default: the way of what nothing else is said about.
         remembered: is told the addresses of names that went the other way.
         machine_address: what ``host.tp.internal`` means; None: it is asked for like any other.
+        cache: keeps the Pod's answers; None: each question is asked.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Resolver:
         remembered: Remembered,
         default: Way = "pod",
         machine_address: str | None = None,
+        cache: DnsCache | None = None,
     ) -> None:
         self._pod = pod
         self._machine = machine
@@ -93,6 +96,7 @@ class Resolver:
         self._remembered = remembered
         self._default = default
         self._machine_address = machine_address
+        self._cache = cache
 
     async def answer(self, message: bytes) -> bytes:
         """Return the answer to a raw query, of whatever size; nothing for what is no query."""
@@ -104,10 +108,22 @@ class Resolver:
             address, ttl_s = self._machine_address, MACHINE_TTL_S
             return dnsmessage.answer(message, query, address=address, ttl_s=ttl_s)
         way = self._route(query.name)
-        ask = self._machine if way == "machine" else self._pod
-        answer = await self._asked(ask, message, query=query)
+        if way == "machine":
+            answer = await self._asked(self._machine, message, query=query)
+        else:
+            answer = await self._of_pod(message, query)
         if way != self._default:
             self._remember(answer)
+        return answer
+
+    async def _of_pod(self, message: bytes, query: dnsmessage.Query) -> bytes:
+        """Give the Pod's answer, which may be one that it has given before."""
+        if self._cache is None:
+            return await self._asked(self._pod, message, query=query)
+        answer = self._cache.get(message, query)
+        if answer is None:
+            answer = await self._asked(self._pod, message, query=query)
+            self._cache.put(message, query, answer)
         return answer
 
     async def _asked(self, ask: Ask, message: bytes, *, query: dnsmessage.Query) -> bytes:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, Literal
 
 TYPE_A: Final = 1
+TYPE_SOA: Final = 6
 TYPE_AAAA: Final = 28
+TYPE_OPT: Final = 41
 TYPE_ANY: Final = 255
 CLASS_IN: Final = 1
 
 NOERROR: Final = 0
 FORMERR: Final = 1
 SERVFAIL: Final = 2
+NXDOMAIN: Final = 3
 
 _HEADER: Final = Struct("!HHHHHH")
 _QUESTION: Final = Struct("!HH")
@@ -63,6 +66,54 @@ class AddressRecord:
 
     address: str
     ttl_s: int
+
+
+Section = Literal["answer", "authority", "additional"]
+SECTIONS: Final[tuple[Section, ...]] = ("answer", "authority", "additional")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record of an answer, and where it is.
+
+    Attributes:
+        section: in which of the message's parts.
+        type: its type.
+        ttl_s: for how many seconds it holds.
+        ttl_at: where that is written.
+        end: where its value ends.
+    """
+
+    section: Section
+    type: int
+    ttl_s: int
+    ttl_at: int
+    end: int
+
+
+def records(message: bytes) -> list[Record]:
+    """Return every record of an answer.
+
+    Raises:
+        MessageError: it cannot be understood.
+    """
+    _, flags, questions, *counts = _unpack(_HEADER, message, 0)
+    if not flags & _RESPONSE:
+        raise MessageError("not an answer")
+    position = _HEADER.size
+    for _ in range(questions):
+        position = _name(message, position)[1] + _QUESTION.size
+    found = []
+    for section, count in zip(SECTIONS, counts, strict=True):
+        for _ in range(count):
+            _, position = _name(message, position)
+            kind, _, ttl_s, size = _unpack(_RECORD, message, position)
+            end = position + _RECORD.size + size
+            if end > len(message):
+                raise MessageError("the message ends too early")
+            found.append(Record(section, kind, ttl_s, position + 4, end))
+            position = end
+    return found
 
 
 def parse_query(message: bytes) -> Query:

@@ -10,17 +10,22 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal, Protocol
 
 from tpconfig import names
-from tpconfig.mux import serving, udpflow
-from tpconfig.mux.opening import OpeningError, Refusal, RefusalCode, TcpTo, UdpTo
+from tpconfig.mux import serving
+from tpconfig.mux.aio import MuxStream
+from tpconfig.mux.opening import Opening, OpeningError, Refusal, RefusalCode, TcpTo, UdpTo
 from tpconfig.mux.splice import Splice
-from tpconfig.tunnel.link import Link
+from tpconfig.tunnel.conversations import (
+    Address,
+    Conversation,
+    PodConversation,
+    machine_conversation,
+)
 
-Address = tuple[str, int]
 Way = Literal["pod", "machine"]
 Route = Callable[[str, int], Way]
 """Says for an address and a port which way it goes."""
@@ -44,15 +49,20 @@ _CODES: Final[dict[int, RefusalCode]] = {
 }
 
 
-class Conversation(Protocol):
-    """One UDP conversation, as whoever started it sees it."""
+class Streams(Protocol):
+    """Where streams are opened: a link, or whichever link there is."""
 
-    def send(self, datagram: bytes) -> None:
-        """Send a datagram to the far end, or drop it."""
+    @property
+    def carries(self) -> bool:
+        """Whether streams can be opened now."""
         ...
 
-    def close(self) -> None:
-        """End it; ``closed`` is not called any more."""
+    def open(self, protocol: asyncio.Protocol, opening: Opening) -> MuxStream:
+        """Open a stream; see ``Link.open``."""
+        ...
+
+    async def wait_up(self, *, timeout_s: float) -> None:
+        """Wait until streams can be opened; see ``Link.wait_up``."""
         ...
 
 
@@ -60,7 +70,7 @@ class Outbound:
     """Carries connections and datagrams out; made by ``open_outbound``."""
 
     def __init__(
-        self, link: Link, tasks: asyncio.TaskGroup, *, route: Route, on_refused: OnRefused
+        self, link: Streams, tasks: asyncio.TaskGroup, *, route: Route, on_refused: OnRefused
     ) -> None:
         self._link = link
         self._tasks = tasks
@@ -78,12 +88,75 @@ class Outbound:
         splice.on_done = lambda: self._splices.discard(splice)
         self._splices.add(splice)
         if self._route(*destination) == "machine":
-            self._spawn(self._tcp_machine(sock, splice, destination=destination))
-        elif self._link.state == "up":
+            self.spawn(self._tcp_machine(sock, splice, destination=destination))
+        elif self._link.carries:
             self._open(splice, destination)
-            self._spawn(self._join(sock, splice))
+            self.spawn(self._join(sock, splice))
         else:
-            self._spawn(self._tcp_later(sock, splice, destination=destination))
+            self.spawn(self._tcp_later(sock, splice, destination=destination))
+
+    @property
+    def connections(self) -> int:
+        """TCP connections that are open or being opened."""
+        return len(self._splices)
+
+    async def tcp_answered(
+        self,
+        sock: socket.socket,
+        destination: Address,
+        *,
+        accepted: Callable[[], Awaitable[None]],
+    ) -> Refusal | None:
+        """Own ``sock``, but tell its process first whether ``destination`` was reached.
+
+        Args:
+            sock: a connected non-blocking socket.
+            destination: where it wants to go, through the Pod.
+            accepted: is awaited before the first byte flows.
+
+        Returns:
+            Why it was not reached; the socket is the caller's again then.
+        """
+        answered: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
+        splice = Splice()
+        splice.on_done = lambda: self._splices.discard(splice)
+        self._splices.add(splice)
+        try:
+            await self._open_answered(splice, destination, answered)
+            refusal = await answered
+            if refusal is None:
+                await accepted()
+        except OSError as error:
+            refusal = Refusal("unknown", str(error))
+        except BaseException:
+            serving.drop(sock)
+            splice.abort()
+            raise
+        if refusal is not None:
+            splice.abort()
+            self._splices.discard(splice)
+            return refusal
+        await self._join(sock, splice)
+        return None
+
+    async def _open_answered(
+        self, splice: Splice, destination: Address, answered: asyncio.Future[Refusal | None]
+    ) -> None:
+        def settle(refusal: Refusal | None) -> None:
+            if not answered.done():
+                answered.set_result(refusal)
+
+        def refused(refusal: Refusal) -> None:
+            self._on_refused(destination, refusal)
+            settle(refusal)
+
+        reader = _Answered(splice.b, refused, settle)
+        if not self._link.carries:
+            await self._link.wait_up(timeout_s=LINK_WAIT_S)
+        try:
+            self._link.open(reader, TcpTo(*destination))
+        except OpeningError as error:
+            refused(Refusal("name", str(error)))
 
     def udp(
         self,
@@ -100,8 +173,8 @@ class Outbound:
             closed: is called when no more will come, unless it is closed from here.
         """
         if self._route(*destination) == "machine":
-            return _machine_conversation(destination, deliver=deliver, closed=closed)
-        conversation = _PodConversation(destination, deliver=deliver, closed=closed)
+            return machine_conversation(destination, deliver=deliver, closed=closed)
+        conversation = PodConversation(destination, deliver=deliver, closed=closed)
         reader = serving.AnswerReader(
             conversation, lambda refusal: self._on_refused(destination, refusal)
         )
@@ -165,40 +238,29 @@ class Outbound:
             self._on_refused(destination, Refusal(_code(error), text))
             splice.b.connection_lost(error)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what belongs to one connection, until it ends or ``close``."""
         task = self._tasks.create_task(serving.contained(work))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
 
-class _PodConversation(udpflow.Flow):
-    """A conversation over a stream."""
+class _Answered(serving.AnswerReader):
+    """Tells also when the stream is accepted, and when it is lost without an answer."""
 
     def __init__(
-        self, destination: Address, *, deliver: Callable[[bytes], None], closed: Callable[[], None]
+        self,
+        protocol: asyncio.Protocol,
+        refused: Callable[[Refusal], None],
+        settle: Callable[[Refusal | None], None],
     ) -> None:
-        self._closed: Callable[[], None] | None = closed
-        super().__init__(deliver, ended=self._tell, idle_s=udpflow.idle_s(destination[1]))
+        super().__init__(protocol, refused, accepted=lambda: settle(None))
+        self._settle = settle
 
-    def close(self) -> None:
-        """End it without telling."""
-        self._closed = None
-        super().close()
-
-    def _tell(self) -> None:
-        closed, self._closed = self._closed, None
-        if closed is not None:
-            closed()
-
-
-class _Nothing:
-    """A conversation that cannot be had."""
-
-    def send(self, datagram: bytes) -> None:
-        """Drop it."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hand on; without an answer it will not come any more."""
+        self._settle(Refusal("unknown", str(exc or "the stream was closed")))
+        super().connection_lost(exc)
 
 
 async def _connect(splice: Splice, host: str, port: int) -> None:
@@ -212,31 +274,9 @@ async def _connect(splice: Splice, host: str, port: int) -> None:
     await loop.create_connection(lambda: splice.b, host, port)
 
 
-def _machine_conversation(
-    destination: Address, *, deliver: Callable[[bytes], None], closed: Callable[[], None]
-) -> Conversation:
-    """Return a conversation over a UDP socket of this machine."""
-    if destination[0] == names.HOST_ADDRESS:
-        destination = ("127.0.0.1", destination[1])
-    family = socket.AF_INET6 if ":" in destination[0] else socket.AF_INET
-    try:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError:
-        closed()
-        return _Nothing()
-    try:
-        sock.setblocking(False)
-        sock.connect(destination)
-    except OSError:
-        sock.close()
-        closed()
-        return _Nothing()
-    return udpflow.ConnectedUdp(sock, deliver)
-
-
 @asynccontextmanager
 async def open_outbound(
-    link: Link,
+    link: Streams,
     *,
     route: Route = lambda address, port: "pod",
     on_refused: OnRefused = lambda destination, refusal: None,

@@ -132,7 +132,7 @@ async def wait_lost(link: Link) -> None:
 
 
 async def spawn(tmp_path: Path, loop: str, env: dict[str, str], settings: dict[str, Any]) -> Agent:
-    secret = secrets.token_bytes(32)
+    secret: bytes = settings.pop("secret", None) or secrets.token_bytes(32)
     given = {
         "session": "abc123",
         "version": __version__,

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from tpconfig.model.target import PodPort
 from tpconfig.mux.opening import Refusal
+from tpconfig.tunnel.conversations import Address
 from tpconfig.tunnel.inbound import open_inbound
 from tpconfig.tunnel.link import Link
-from tpconfig.tunnel.outbound import Address, Outbound, Way, open_outbound
+from tpconfig.tunnel.outbound import Outbound, Way, open_outbound
 
 
 @dataclass

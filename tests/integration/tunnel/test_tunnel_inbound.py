@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from real_agent import Agent, echo, eventually, free_port, tcp_server, wait_lost
+from real_agent import Agent, StartAgent, echo, eventually, free_port, tcp_server, wait_lost
 from real_process import Served, open_inbound, outcome, reset_on_close
 
 from tpconfig.model.target import PodPort
@@ -176,23 +176,49 @@ async def test_connections_outlive_unlisten(agent: Agent) -> None:
         writer.close()
 
 
-async def test_ports_come_back_with_the_link(agent: Agent) -> None:
-    """A lost link closes the ports and resets callers; the next one opens the ports again."""
+async def test_callers_wait_for_the_link(agent: Agent) -> None:
+    """While the connection is lost, who is here stays and who comes waits; both are served then."""
     pod_port = free_port()
     async with tcp_server(echo) as here:
         served = Served({PodPort(pod_port): here})
         async with exposed(agent, served) as link:
             await link.listen(pod_port)
-            sock = await call(pod_port)
+            early, early_writer = await asyncio.open_connection(sock=await call(pod_port))
             await eventually(lambda: len(served.asked) == 1)
             link.drop("a test")
             await wait_lost(link)
+            early_writer.write(b"still here")
+            late, late_writer = await asyncio.open_connection(sock=await call(pod_port))
+            late_writer.write(b"patience")
+            assert await early.readexactly(10) == b"still here"
+            assert await late.readexactly(8) == b"patience"
+            early_writer.close()
+            late_writer.close()
+
+
+async def test_an_agent_that_is_started_anew_listens_again(start_agent: StartAgent) -> None:
+    """Callers of the old one are reset, the ports are opened again, and the user is told why."""
+    pod_port = free_port()
+    told: list[str] = []
+    agent = await start_agent()
+    async with tcp_server(echo) as here, open_inbound(Served({PodPort(pod_port): here}).dial) as to:
+        on_state = lambda state, reason: told.append(f"{state}: {reason}")  # noqa: E731
+        async with agent.link(serve=to.serve, on_state=on_state) as link:
+            await link.listen(pod_port)
+            sock = await call(pod_port)
+            await agent.stop()
             assert await outcome(sock) == "reset"
+            again = await start_agent(
+                link_port=agent.link_port, probe_port=agent.probe_port, secret=agent.secret
+            )
             await link.wait_up(timeout_s=5)
             reader, writer = await asyncio.open_connection(sock=await call(pod_port))
             writer.write(b"again")
             assert await reader.readexactly(5) == b"again"
             writer.close()
+            assert link.renewals == 1
+            assert link.describe.pid == again.process.pid
+    assert "every stream was reset" in told[-1]
 
 
 async def test_the_end_of_the_link_closes_the_ports(agent: Agent) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import signal
+from dataclasses import replace
 
 import pytest
 from real_agent import FAST, Agent, StartAgent, echo, eventually, tcp_server, wait_lost
 from real_process import outcome, processes
 
 from tpconfig.mux import serving
+from tpconfig.mux.hello import Standing
 from tpconfig.mux.opening import Control, Refusal, TcpFrom
 from tpconfig.tunnel import connection, pipe
-from tpconfig.tunnel.connection import Credentials, refuse_all
+from tpconfig.tunnel.connection import Credentials
 from tpconfig.tunnel.link import LinkError
 
 
@@ -78,9 +81,7 @@ async def test_what_answers_is_no_agent() -> None:
     async with tcp_server(web) as port:
         credentials = Credentials(secrets.token_bytes(32), "abc123")
         with pytest.raises(connection.GivenUpError, match="not an agent"):
-            await connection.establish(
-                pipe.tcp("127.0.0.1", port), credentials, serve=refuse_all, lost=_ignore
-            )
+            await connection.shake_hands(pipe.tcp("127.0.0.1", port), credentials, Standing())
 
 
 async def test_garbage_is_refused(agent: Agent) -> None:
@@ -105,36 +106,116 @@ async def test_half_open_handshakes_are_limited(agent: Agent) -> None:
 
 
 async def test_a_new_link_takes_over(agent: Agent) -> None:
-    """The agent serves the newest peer; the old link and its streams are reset."""
-    credentials = Credentials(agent.secret, agent.session)
-    lost: list[str] = []
-
-    def note(_: connection.Connection, reason: str) -> None:
-        lost.append(reason)
-
-    old = await connection.establish(agent.connect, credentials, serve=refuse_all, lost=note)
-    async with agent.link() as link:
-        await asyncio.wait_for(old.over.wait(), 5)
-        assert lost
-        await agent.event("link-lost")
-        assert link.state == "up"
+    """The agent serves the newest peer; the old link is over, and its streams are reset."""
+    told: list[str] = []
+    async with tcp_server(echo) as port:
+        slow = type(FAST)(backoff_s=30.0, backoff_max_s=30.0)
+        old = agent.link(timing=slow, on_state=lambda state, reason: told.append(reason))
+        async with old as link, processes(link) as inside:
+            sock = await inside.connect(("127.0.0.1", port))
+            async with agent.link() as newer:
+                assert await outcome(sock) == "reset"
+                await agent.event("link-lost")
+                assert newer.state == "up"
+                assert not link.carries
+    assert told == ["", "a new link has taken over"]
 
 
 async def test_the_link_comes_back(agent: Agent) -> None:
-    """A lost link resets its streams, tells so, and is up again by itself."""
-    states: list[str] = []
+    """A lost connection is replaced by itself, and its streams notice a pause."""
+    told: list[str] = []
     async with tcp_server(echo) as port:
-        link_up = agent.link(on_state=lambda state, reason: states.append(state))
+        link_up = agent.link(on_state=lambda state, reason: told.append(f"{state} {reason}"))
+        async with link_up as link, processes(link) as inside:
+            reader, writer = await inside.open(("127.0.0.1", port))
+            writer.write(b"before")
+            assert await reader.readexactly(6) == b"before"
+            link.drop("a test")
+            assert link.lost_s is not None
+            writer.write(b"after")
+            assert await reader.readexactly(5) == b"after"
+            writer.close()
+            assert (link.reconnects, link.renewals, link.lost_s) == (1, 0, None)
+    assert told[:2] == ["up ", "lost a test"]
+    assert told[2].startswith("up back after 0.")
+
+
+async def test_streams_are_reset_when_nobody_comes_back(agent: Agent) -> None:
+    """After ``reconnect_s`` a process is told; the link itself goes on trying."""
+    told: list[str] = []
+    async with tcp_server(echo) as port:
+        timing = replace(FAST, reconnect_s=0.3)
+        link_up = agent.link(timing=timing, on_state=lambda state, reason: told.append(reason))
         async with link_up as link, processes(link) as inside:
             sock = await inside.connect(("127.0.0.1", port))
-            link.drop("a test")
+            agent.process.send_signal(signal.SIGSTOP)
             assert await outcome(sock) == "reset"
-            await link.wait_up(timeout_s=5)
-            reader, writer = await inside.open(("127.0.0.1", port))
-            writer.write(b"again")
-            assert await reader.readexactly(5) == b"again"
-            writer.close()
-    assert states == ["up", "lost", "up"]
+            assert not link.carries
+            agent.process.send_signal(signal.SIGCONT)
+            await link.wait_up(timeout_s=10)
+            assert link.renewals == 1
+    assert told[-1].endswith("every stream was reset: the link was lost for 0.3 s")
+
+
+async def test_the_agent_keeps_streams_as_long_as_it_was_told(agent: Agent) -> None:
+    """A peer that does not come back in time is forgotten, and its connections with it."""
+    accepted, closed = asyncio.Event(), asyncio.Event()
+
+    async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set()
+        with contextlib.suppress(ConnectionError):
+            await reader.read(-1)
+        closed.set()
+
+    async with tcp_server(until_closed) as port:
+        slow = replace(FAST, reconnect_s=0.2, backoff_s=30.0, backoff_max_s=30.0)
+        async with agent.link(timing=slow) as link, processes(link) as inside:
+            sock = await inside.connect(("127.0.0.1", port))
+            async with asyncio.timeout(5):
+                await accepted.wait()
+                link.drop("a test")
+                await closed.wait()
+            assert "did not come back" in (await agent.event("link-lost"))["reason"]
+            sock.close()
+
+
+async def test_a_nudge_brings_a_lost_link_back_at_once(agent: Agent) -> None:
+    """News of the network end the wait between two attempts."""
+    timing = replace(FAST, backoff_s=60.0, backoff_max_s=60.0)
+    async with agent.link(timing=timing) as link:
+        link.drop("a test")
+        await wait_lost(link)
+        link.nudge("a test")
+        await link.wait_up(timeout_s=5)
+
+
+async def test_a_nudge_is_no_loss(agent: Agent) -> None:
+    """A connection that answers stays."""
+    async with agent.link(timing=replace(FAST, doubt_s=2.0)) as link:
+        link.nudge("a test")
+        await eventually(lambda: link.rtt_s is not None)
+        assert (link.state, link.reconnects) == ("up", 0)
+
+
+async def test_a_late_connection_does_not_take_over(agent: Agent) -> None:
+    """Who shakes hands for an attempt that another one has overtaken is refused."""
+    credentials = Credentials(agent.secret, agent.session)
+    first = await connection.shake_hands(agent.connect, credentials, Standing())
+    ident = first.agent.link
+    await connection.shake_hands(agent.connect, credentials, Standing(ident, 0, 2))
+    for attempt in (1, 2):
+        with pytest.raises(connection.GivenUpError, match="later connection"):
+            await connection.shake_hands(agent.connect, credentials, Standing(ident, 0, attempt))
+
+
+async def test_a_count_that_cannot_be_is_a_new_link(agent: Agent) -> None:
+    """A peer that claims bytes which were never sent gets no part of the old link."""
+    credentials = Credentials(agent.secret, agent.session)
+    first = await connection.shake_hands(agent.connect, credentials, Standing())
+    wanted = Standing(first.agent.link, 1 << 40, 1)
+    second = await connection.shake_hands(agent.connect, credentials, wanted)
+    assert second.agent.link != first.agent.link
+    assert second.agent.received == 0
 
 
 async def test_a_new_connection_waits_for_the_link(agent: Agent) -> None:
@@ -181,17 +262,35 @@ async def test_silence_is_loss(agent: Agent) -> None:
         assert len(pipes) == 2
 
 
+async def test_doubt_shortens_the_silence(agent: Agent) -> None:
+    """After news of the network a dead connection is not waited for."""
+    pipes: list[Freezing] = []
+
+    async def connect() -> pipe.PipeConnection:
+        loop = asyncio.get_running_loop()
+        _, one = await loop.create_connection(Freezing, "127.0.0.1", agent.link_port)
+        pipes.append(one)
+        return one
+
+    timing = replace(FAST, heartbeat_s=60.0, doubt_s=0.2)
+    async with agent.link(connect=connect, timing=timing) as link:
+        pipes[0].frozen = True
+        link.nudge("a test")
+        await wait_lost(link)
+        await link.wait_up(timeout_s=5)
+
+
 async def test_the_agent_notices_silence_too(start_agent: StartAgent) -> None:
-    """A peer that says nothing any more does not keep the Pod's ports open."""
-    agent = await start_agent(silence_s=0.5)
+    """A peer that says nothing any more has lost its connection; the agent's log says so."""
+    agent = await start_agent(heartbeat_s=0.2)
     credentials = Credentials(agent.secret, agent.session)
-    await connection.establish(agent.connect, credentials, serve=refuse_all, lost=_ignore)
-    assert "nothing heard" in (await agent.event("link-lost"))["reason"]
+    await connection.shake_hands(agent.connect, credentials, Standing())
+    assert "nothing heard" in (await agent.event("link-waits"))["reason"]
 
 
 async def test_a_quiet_link_stays(start_agent: StartAgent) -> None:
     """Heartbeats alone keep a link up on both ends, and measure the round trip."""
-    agent = await start_agent(silence_s=0.9)
+    agent = await start_agent(heartbeat_s=0.45)
     states: list[str] = []
     async with agent.link(on_state=lambda state, reason: states.append(state)) as link:
         await asyncio.sleep(2.5 * 0.9)
@@ -250,7 +349,3 @@ async def _hung_up(port: int) -> None:
         await reader.read(-1)
     finally:
         writer.close()
-
-
-def _ignore(lost: connection.Connection, reason: str) -> None:
-    pass

@@ -11,6 +11,7 @@ import pytest
 from real_agent import Agent, free_port
 from real_process import processes
 
+from tpconfig.tunnel.link import Link
 from tpconfig.tunnel.outbound import Way
 
 
@@ -107,23 +108,28 @@ async def test_nobody_there_is_no_end(agent: Agent) -> None:
         conversation.close()
 
 
-async def test_a_lost_link_ends_conversations(agent: Agent) -> None:
-    """Whoever keeps the conversation is told, and can start a new one."""
+async def test_a_conversation_outlives_a_connection(agent: Agent) -> None:
+    """It goes on over the next one, and ends with the link."""
+    talk = Talk()
     async with udp_echo() as port, agent.link() as link, processes(link) as inside:
-        talk = Talk()
         conversation = inside.outbound.udp(
             ("127.0.0.1", port), deliver=talk.heard.put_nowait, closed=talk.over.set
         )
         conversation.send(b"hello")
         assert await talk.next() == b"hello"
         link.drop("a test")
+        conversation.send(b"patience")
+        assert await talk.next() == b"patience"
+        assert not talk.over.is_set()
+        link_ended = await agent_forgets(agent, link)
         async with asyncio.timeout(5):
             await talk.over.wait()
-        conversation.send(b"into nothing")
-        await link.wait_up(timeout_s=5)
-        again = inside.outbound.udp(
-            ("127.0.0.1", port), deliver=talk.heard.put_nowait, closed=talk.over.set
-        )
-        again.send(b"back")
-        assert await talk.next() == b"back"
-        again.close()
+        assert link_ended
+
+
+async def agent_forgets(agent: Agent, link: Link) -> bool:
+    """Have another peer take the agent over, so that it forgets the link."""
+    async with agent.link():
+        await agent.event("link-lost")
+    await link.wait_up(timeout_s=5)
+    return link.renewals > 0

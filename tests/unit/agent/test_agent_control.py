@@ -61,6 +61,10 @@ class Pod:
         """Note it."""
         self.done.append(("grace", seconds))
 
+    def keep(self, seconds: float) -> None:
+        """Note it."""
+        self.done.append(("keep", seconds))
+
 
 class Dialogue:
     """A control stream with both of its ends."""
@@ -100,13 +104,15 @@ def test_requests_are_carried_out_and_answered_in_order(dialogue: Dialogue) -> N
         {"id": 3, "do": "ready", "value": True},
         {"id": 4, "do": "unlisten", "port": 80, "protocol": "tcp"},
         {"id": 5, "do": "ping"},
+        {"id": 6, "do": "keep", "seconds": 2.5},
     )
-    assert heard == [{"id": number, "ok": True} for number in range(1, 6)]
+    assert heard == [{"id": number, "ok": True} for number in range(1, 7)]
     assert dialogue.pod.done == [
         ("grace", 5.0),
         ("listen", 80, "tcp"),
         ("ready", True),
         ("unlisten", 80, "tcp"),
+        ("keep", 2.5),
     ]
 
 

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[3] / "tpconfig"
-LIMIT_BYTES = 60 * 1024
+LIMIT_BYTES = 80 * 1024
 
 HEAVY = ("http.server", "concurrent.futures.thread", "xml", "urllib.request", "pydantic", "aiohttp")
 

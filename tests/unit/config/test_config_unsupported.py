@@ -62,8 +62,6 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("version: 1\nsocks: 1080", "socks"),
-        ("version: 1\nforwards: [1:a:1]", "forwards"),
         ("version: 1\nmethod: vpn-tcp", "method: vpn"),
         ("version: 1\nmethod: container", "method: container"),
         ("version: 1\ncluster: {bastion: {host: a, user: b}}", "cluster.bastion"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tpconfig.mux.hello import MAX_LINE, ClientHello, HelloError, ServerHello
+from tpconfig.mux.hello import MAX_LINE, ClientHello, HelloError, ServerHello, Standing
 
 SECRET = bytes(range(32))
 
@@ -22,9 +22,10 @@ def server(secret: bytes = SECRET, session: str = "7f3a", version: str = "0.1.0"
 
 
 def greet(one: ClientHello, other: ServerHello) -> None:
-    """Carry greeting and hello; the welcome is still to be carried."""
+    """Carry greeting and hello, and answer; the welcome is still to be carried."""
     one.receive_data(other.data_to_send())
     other.receive_data(one.data_to_send())
+    other.welcome("abc-1", 0)
 
 
 def test_both_ends_get_to_know_each_other() -> None:
@@ -76,6 +77,8 @@ def test_byte_by_byte_is_the_same() -> None:
         for source, target in ((other, one), (one, other)):
             for byte in source.data_to_send():
                 target.receive_data(bytes([byte]))
+            if other.asked:
+                other.welcome("abc-1", 0)
     assert one.done
     assert other.done
 
@@ -99,6 +102,7 @@ def test_an_agent_without_the_secret_is_refused() -> None:
     one.receive_data(greeting)
     twin.receive_data(greeting)
     impostor.receive_data(twin.data_to_send())
+    impostor.welcome("abc-1", 0)
     with pytest.raises(HelloError, match="not our agent"):
         one.receive_data(impostor.data_to_send())
     assert not one.done
@@ -120,7 +124,7 @@ def test_a_proof_cannot_be_reflected() -> None:
     one.receive_data(other.data_to_send())
     proof = one.data_to_send().split()[-1]
     with pytest.raises(HelloError):
-        one.receive_data(b"welcome 0.1.0 uvloop,udp " + proof + b"\n")
+        one.receive_data(b"welcome 0.1.0 uvloop,udp abc-1 0 " + proof + b"\n")
 
 
 def test_altered_capabilities_are_noticed() -> None:
@@ -129,6 +133,50 @@ def test_altered_capabilities_are_noticed() -> None:
     greet(one, other)
     with pytest.raises(HelloError, match="not our agent"):
         one.receive_data(other.data_to_send().replace(b"udp", b"tcp"))
+
+
+def test_a_link_is_resumed_from_where_both_ends_stand() -> None:
+    """The agent learns which link is meant, and each end what the other one has of it."""
+    one = ClientHello(SECRET, "7f3a", "0.1.0", standing=Standing("abc-1", 77, 3))
+    other = server()
+    one.receive_data(other.data_to_send())
+    other.receive_data(one.data_to_send())
+    assert other.asked
+    assert other.peer == Standing("abc-1", 77, 3)
+    assert not other.done
+    other.welcome("abc-1", 1 << 40)
+    one.receive_data(other.data_to_send())
+    assert one.peer == Standing("abc-1", 1 << 40)
+
+
+def test_a_new_link_gets_its_name_from_the_agent() -> None:
+    """Who resumes nothing is told which link this is."""
+    one, other = client(), server()
+    greet(one, other)
+    assert other.peer == Standing()
+    one.receive_data(other.data_to_send())
+    assert one.peer == Standing("abc-1", 0)
+
+
+def test_a_late_connection_is_refused() -> None:
+    """The client is told that it has made a later one, which is no reason to doubt the secret."""
+    one, other = client(), server()
+    one.receive_data(other.data_to_send())
+    other.receive_data(one.data_to_send())
+    with pytest.raises(HelloError, match="older"):
+        raise other.refuse_stale()
+    with pytest.raises(HelloError, match="later connection"):
+        one.receive_data(other.data_to_send())
+    assert not other.done
+
+
+@pytest.mark.parametrize("word", [b" 0 ", b" abc-1 "])
+def test_an_altered_standing_is_noticed(word: bytes) -> None:
+    """Where the agent stands is proven, too."""
+    one, other = client(), server()
+    greet(one, other)
+    with pytest.raises(HelloError, match="not our agent"):
+        one.receive_data(other.data_to_send().replace(word, b" 7 ", 1))
 
 
 def test_another_session_is_refused() -> None:
@@ -253,6 +301,8 @@ def test_one_flipped_bit_never_passes(data: st.DataObject) -> None:
     try:
         one.receive_data(carry(0, other.data_to_send()))
         other.receive_data(carry(1, one.data_to_send()))
+        if other.asked:
+            other.welcome("abc-1", 0)
         one.receive_data(carry(2, other.data_to_send()))
     except HelloError:
         pass

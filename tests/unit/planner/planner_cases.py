@@ -18,9 +18,18 @@ import yaml
 
 from tests.fakes import world as worlds
 from tpconfig import names
+from tpconfig.config import values
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
-from tpconfig.model.desired import Desired, EnvironmentWish, Export, Expose, Run, Workload
+from tpconfig.model.desired import (
+    Desired,
+    EnvironmentWish,
+    Export,
+    Expose,
+    Forward,
+    Run,
+    Workload,
+)
 from tpconfig.model.observed import (
     AgentFacts,
     Circumstance,
@@ -46,6 +55,7 @@ SESSIONS = {"ours": "0000aaaa", "theirs": "0000bbbb"}
 OURS = SESSIONS["ours"]
 KEYS = {"fact", "cluster", "given", "wish", "now", "plan", "notices", "blocked"}
 KEYS |= {"leases", "agents", "denied", "machine", "missing", "janitor", "accounts", "yielded"}
+KEYS |= {"forwards"}
 
 Given = Mapping[str, Any]
 
@@ -107,7 +117,14 @@ def _wish(workloads: Given, options: Given) -> Desired:
         tuple(_wished(name, one or {}) for name, one in workloads.items()),
         now=options.get("now", False),
         janitor=options.get("janitor", "off"),
+        forwards=tuple(_forward(text) for text in options.get("forwards", ())),
     )
+
+
+def _forward(text: str) -> Forward:
+    """Read ``[BIND:]LOCAL:HOST:PORT``, or ``socks:LOCAL``."""
+    word, _, local = text.partition(":")
+    return Forward(int(local)) if word == "socks" else Forward(**values.forward(text))
 
 
 def _wished(name: str, given: Given) -> Workload:
@@ -363,6 +380,8 @@ def _short(action: Action) -> str:
             return f"{kind} {workload} at {pod}{' (first)' if first else ''}"
         case a.Disconnect(workload=workload, pod=pod):
             return f"{kind} {workload} from {pod}"
+        case a.OpenForwards(workload=workload, forwards=forwards):
+            return f"{kind} {workload}: {', '.join(map(str, forwards)) or 'none'}"
         case a.StopProcess(workload=workload):
             return f"{kind} {workload}"
         case a.DeleteAgent(pod=pod, first=first):

@@ -9,6 +9,7 @@ import pytest
 
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action, Reason
+from tpconfig.model.desired import Forward
 from tpconfig.model.observed import Claim
 from tpconfig.model.target import Target
 from tpconfig.planner import order
@@ -28,6 +29,7 @@ def all_actions(name: str, namespace: str) -> dict[str, Action]:
         a.Connect(namespace, name, f"tp-{name}", "main", (), WHY),
         a.HandOver(name, "f", (), WHY),
         a.StartProcess(name, "f", ("serve",), (), WHY),
+        a.OpenForwards(name, (Forward(5432, "db", 5432),), WHY),
         a.OpenTraffic(target, name, f"tp-{name}", (), WHY),
         a.StopOriginal(target, 2, WHY),
         a.StartOriginal(target, claim, (), WHY),
@@ -50,6 +52,7 @@ WAITS_FOR = {
     "Connect": "OpenSession CreateAgent CloseTraffic",
     "HandOver": "Connect StopProcess",
     "StartProcess": "Connect HandOver StopProcess",
+    "OpenForwards": "Connect",
     "OpenTraffic": "Connect HandOver StartProcess",
     "StopOriginal": "ClaimTarget OpenTraffic StartOriginal",
     "StartOriginal": "",
@@ -66,12 +69,14 @@ OF_A_NEIGHBOUR = {
     "ClaimTarget": "OpenSession GuardTargets StartJanitor",
     "CreateAgent": "OpenSession",
     "Connect": "OpenSession",
+    "OpenForwards": "Disconnect",
     "CloseTraffic": "StartOriginal",
     "DeleteAgent": "StartOriginal",
     "ReleaseTarget": "DeleteAgent",
     "CloseSession": "Disconnect DeleteAgent ReleaseTarget",
 }
 OF_ANOTHER_NAMESPACE = {
+    "OpenForwards": "Disconnect",
     "CloseTraffic": "StartOriginal",
     "DeleteAgent": "StartOriginal",
     "CloseSession": "Disconnect",

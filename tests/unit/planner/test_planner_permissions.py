@@ -48,6 +48,7 @@ VERBS: list[tuple[Action, set[str]]] = [
 ]
 HERE: list[Action] = [
     a.HandOver("web", "f", (), WHY),
+    a.OpenForwards("web", (), WHY),
     a.StartProcess("web", "f", ("serve",), (), WHY),
     a.StopProcess("web", WHY),
     a.CloseTraffic("web", "tp", WHY),

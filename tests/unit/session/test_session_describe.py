@@ -39,6 +39,7 @@ LINES: list[tuple[Action, str]] = [
     ),
     (a.HandOver("front", "f", (), WHY), "+ environment  front: because"),
     (a.StartProcess("front", "f", ("serve",), (), WHY), "+ start        front: because"),
+    (a.OpenForwards("front", (), WHY), "~ forward      front: because"),
     (a.OpenTraffic(WEB, "front", "tp-0", (), WHY), "~ traffic here front: because"),
     (a.StopOriginal(WEB, 2, WHY), "~ scale to 0   deployment/web: because"),
     (a.StartOriginal(WEB, CLAIM, (), WHY), "~ scale back   deployment/web: because"),
@@ -72,6 +73,9 @@ def hosted(*, runs: bool = True, **state: Any) -> dict[str, Any]:
         "serving": False,
         "link_up": False,
         "rtt_s": None,
+        "lost_s": None,
+        "reconnects": 0,
+        "forwards": (),
         "process": None,
         "exit_code": None,
     }
@@ -89,6 +93,9 @@ def test_what_is_not_connected_yet_is_described() -> None:
         "traffic": "original",
         "link": "lost",
         "rtt_ms": None,
+        "lost_s": None,
+        "reconnects": 0,
+        "forwards": [],
         "process": "stopped",
     }
 

@@ -13,7 +13,7 @@ import pytest
 from tpconfig.errors import ConfigError, ConflictError, NoPermissionError, Problem, TpError
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action, Reason
-from tpconfig.model.desired import Destination, Outbound
+from tpconfig.model.desired import Destination, Forward, Outbound
 from tpconfig.model.events import ActionDone, ActionFailed, Event
 from tpconfig.model.observed import HostedFacts
 from tpconfig.model.plan import Blocker, Fault, Plan
@@ -58,7 +58,8 @@ def test_the_program_of_a_list() -> None:
 def test_facts_go_through_json() -> None:
     """What another process reads is what was written."""
     ports = (PortPair(3000, PodPort(8080)), PortPair(53, PodPort(53, "udp")))
-    facts = HostedFacts("web", "tp-1-web-0", ports, "a", "b", serving=True, listening=True)
+    forwards = (Forward(5432, "db", 5432), Forward(1080))
+    facts = HostedFacts("web", "tp-1-web-0", ports, "a", "b", serving=True, forwards=forwards)
     assert facts_json.from_json(facts_json.to_json(facts)) == facts
 
 

@@ -14,6 +14,7 @@ import pytest
 from tpconfig.errors import UsageError
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action, Reason
+from tpconfig.model.desired import Forward
 from tpconfig.model.events import Planned
 from tpconfig.model.observed import Claim
 from tpconfig.model.plan import Notice, Plan
@@ -35,6 +36,7 @@ EVERY: tuple[Action, ...] = (
     a.Connect("shop", "web", "tp", "main", (PortPair(3000, PodPort(8080)),), WHY),
     a.HandOver("web", "f", ("/src/.env",), WHY),
     a.StartProcess("web", "f", ("serve",), ("api",), WHY),
+    a.OpenForwards("web", (Forward(5432, "db", 5432), Forward(1080)), WHY),
     a.OpenTraffic(WEB, "web", "tp", ("web",), WHY),
     a.StopOriginal(WEB, 2, Reason("because"), changes=(DOWN,)),
     a.StartOriginal(WEB, CLAIM, ("web",), WHY, changes=(UP,), pods=2),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tpconfig.tunnel import dnsmessage
 from tpconfig.tunnel.dns import Remembered, Resolver
+from tpconfig.tunnel.dnscache import DnsCache
 from tpconfig.tunnel.outbound import Way
 
 
@@ -146,3 +147,21 @@ async def test_nonsense_is_formerr() -> None:
     assert answer[3] & 0x0F == dnsmessage.FORMERR
     assert await servers.resolver.answer(b"x") == b""
     assert servers.asked == []
+
+
+async def test_the_pod_is_asked_once_and_the_machine_each_time() -> None:
+    """The Pod's answers are kept; what this machine resolves may change with every network."""
+    servers = Nameservers()
+    resolver = Resolver(
+        pod=servers._pod,
+        machine=servers._machine,
+        route=servers._route,
+        remembered=servers.remembered,
+        cache=DnsCache(servers.clock),
+    )
+    for name in ("web.shop", "WEB.shop", "git.corp", "git.corp"):
+        assert address_of(await resolver.answer(query(name)))
+    assert [way for way, _ in servers.asked] == ["pod", "machine", "machine"]
+    servers.clock.now_s += 3600
+    await resolver.answer(query("web.shop"))
+    assert [way for way, _ in servers.asked][3:] == ["pod"]

@@ -41,14 +41,13 @@ def status_text(status: Mapping[str, Any]) -> str:
     ]
     rows = [("WORKLOAD", "TARGET", "PORTS", "TRAFFIC", "LINK", "PROCESS")]
     for one in status["workloads"]:
-        rtt = f" {one['rtt_ms']} ms" if one["rtt_ms"] is not None else ""
         rows.append(
             (
                 one["name"],
                 one["target"],
                 " ".join(one["ports"]) or "-",
                 one["traffic"],
-                one["link"] + rtt,
+                _link(one),
                 one["process"] or "-",
             )
         )
@@ -57,4 +56,18 @@ def status_text(status: Mapping[str, Any]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join(lines)
+    forwards = [
+        f"{forward}  (over {one['name']})"
+        for one in status["workloads"]
+        for forward in one["forwards"]
+    ]
+    return "\n".join([*lines, *(["", "FORWARDS", *forwards] if forwards else [])])
+
+
+def _link(one: Mapping[str, Any]) -> str:
+    """Describe a link: its round trip, or for how long it has been lost; and how often it was."""
+    if one["lost_s"] is not None:
+        now = f"lost {one['lost_s']:.0f} s"
+    else:
+        now = one["link"] + (f" {one['rtt_ms']} ms" if one["rtt_ms"] is not None else "")
+    return now + (f", reconnected {one['reconnects']}x" if one["reconnects"] else "")
