@@ -20,6 +20,7 @@ COMMANDS = {
     "env": "Print the environment that a workload's Pod and the file give.",
     "status": "Show the running session.",
     "doctor": "Examine everything that a session needs, and change nothing.",
+    "convert": "Make a file of a Telepresence 1 command line.",
     "rbac": "Print the Role that a session takes, or the janitors' account.",
 }
 
