@@ -19,11 +19,12 @@ COMMANDS = {
     "run": "Run a command in a workload's world: its environment, names and network.",
     "env": "Print the environment that a workload's Pod and the file give.",
     "status": "Show the running session.",
-    "doctor": "Examine everything that a session needs, and change nothing.",
     "ls": "List the sessions of a namespace or of the whole cluster.",
     "restore": "Put back what dead sessions have left.",
-    "rbac": "Print the Role that a session takes, or the janitors' account.",
+    "doctor": "Examine everything that a session needs, and change nothing.",
     "config": "Print what the files come to, a value of it, or the schema for editors.",
+    "convert": "Make a file of a Telepresence 1 command line.",
+    "rbac": "Print the Role that a session takes, or the janitors' account.",
 }
 
 

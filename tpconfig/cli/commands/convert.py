@@ -1,0 +1,36 @@
+"""``tp convert``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tpconfig.cli import exit as edge
+from tpconfig.cli.options import Common, common_options
+
+
+@click.command("convert", short_help="Make a file of a Telepresence 1 command line.")
+@click.argument("words", nargs=-1, required=True, metavar="-- telepresence [OPTION]...")
+@common_options
+def command(words: tuple[str, ...], common: Common) -> None:
+    """Print the telepresence.yaml that does what a command line of Telepresence 1 did.
+
+    What could not be carried over is said in its comments and on standard error, with what to do
+    instead. Nothing is written, and no cluster is asked:
+
+    \b
+      tp convert -- telepresence --swap-deployment web --expose 8080 --run npm start
+    """
+    from tpconfig.cli import render
+    from tpconfig.config.convert import draft, telepresence1
+
+    try:
+        converted = telepresence1.convert(words)
+        text = converted.text()
+        draft.check(text)
+    except (Exception, KeyboardInterrupt) as error:
+        edge.fail(error)
+    render.write(text.rstrip("\n"))
+    for note in converted.notes:
+        render.write(f"note: {note}", sys.stderr)
