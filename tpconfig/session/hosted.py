@@ -211,7 +211,7 @@ class Hosted:
         block = open_process(self._keeper.value, spec, self._output)
         self._process = await hold(self.here.group, block)
         self.process = fingerprint
-        self.here.group.create_task(self._watch_process(self._process.value))
+        self.here.group.create_task(self._watch_process(self._process.value, self.ended))
         try:
             async with asyncio.timeout(run.ready_timeout_s):
                 await self._until_ready()
@@ -279,12 +279,12 @@ class Hosted:
         sock.close()
         return True
 
-    async def _watch_process(self, process: Process) -> None:
+    async def _watch_process(self, process: Process, ended: asyncio.Event) -> None:
         code = await process.wait()
-        self.exit_code = code
-        self.ended.set()
-        if self._process is not None:  # it was not us who ended it
+        if self._process is not None and self._process.value is process:  # it was not us
+            self.exit_code = code
             self.here.emit(ProcessEnded(self.workload.name, code))
+        ended.set()
 
     def _output(self, workload: str, stream: str, line: bytes) -> None:
         self._tail.append(line.decode(errors="replace"))
