@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
@@ -20,6 +20,8 @@ from tpconfig.session.lifecycle import Session
 
 RETRY_S = 1.0
 POLL_S = 0.1
+
+Watching = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Why(Enum):
@@ -57,26 +59,45 @@ class Holding:
     async def until_end(self) -> End:
         """Renew the leases and watch until something ends the session."""
         drift = Drift(self.session, self.converge, self._lose)
-        kinds = {one.target.kind for one in self.session.desired.workloads}
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._renew()),
                 group.create_task(self._processes()),
                 group.create_task(self._late_listeners()),
                 group.create_task(self._forgetful_agents()),
+                group.create_task(self._watch_places(drift)),
             ]
-            for namespace in self.session.namespaces:
-                tasks.append(group.create_task(self._marks(namespace)))
-                tasks.append(group.create_task(self._agents(namespace)))
-                tasks.append(group.create_task(self._janitors(namespace)))
-                watched = [partial(drift.targets, namespace, kind) for kind in sorted(kinds)]
-                watched += [partial(drift.services, namespace)]
-                tasks += [group.create_task(self._watch(one)) for one in watched]
             try:
                 return await asyncio.shield(self.ended)
             finally:
                 for task in tasks:
                     task.cancel()
+
+    async def _watch_places(self, drift: Drift) -> None:
+        """Watch each namespace and kind that the session is about, a later file's as well."""
+        begun: set[tuple[str, str]] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for place, watching in self._watches(drift).items():
+                    if place not in begun:
+                        begun.add(place)
+                        group.create_task(watching())
+                await asyncio.sleep(RETRY_S)
+
+    def _watches(self, drift: Drift) -> dict[tuple[str, str], Watching]:
+        """Return what has to be watched now, by namespace and what of it."""
+        kinds = {one.target.kind for one in self.session.desired.workloads}
+        found: dict[tuple[str, str], Watching] = {}
+        for namespace in self.session.namespaces:
+            found[namespace, "ends"] = partial(self._marks, namespace)
+            found[namespace, "agents"] = partial(self._agents, namespace)
+            found[namespace, "janitor"] = partial(self._janitors, namespace)
+            services = partial(drift.services, namespace)
+            found[namespace, "services"] = partial(self._watch, services)
+            for kind in kinds:
+                targets = partial(drift.targets, namespace, kind)
+                found[namespace, kind] = partial(self._watch, targets)
+        return found
 
     def end(self, end: End) -> None:
         """End the session; the first reason stands. What was lost on the way shows in the code."""
