@@ -13,8 +13,9 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from logging.handlers import MemoryHandler, RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
@@ -122,15 +123,25 @@ def _structured(*, as_json: bool) -> logging.Formatter:
     first: list[Any] = [stdlib.add_log_level, stdlib.ExtraAdder(), _rounded]
     last: list[Any] = [stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
-        first += [stdlib.add_logger_name, processors.TimeStamper(fmt="iso", utc=True)]
+        first += [stdlib.add_logger_name, _when(lambda at: at.astimezone(UTC).isoformat())]
         transform = ExceptionDictTransformer(show_locals=False)  # they hold secrets
         last += [processors.ExceptionRenderer(transform), processors.JSONRenderer(default=str)]
     else:
-        first += [processors.TimeStamper(fmt="%H:%M:%S", utc=False)]
+        first += [_when(lambda at: at.strftime("%H:%M:%S"))]
         color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
         traceback = structlog.dev.plain_traceback
         last += [structlog.dev.ConsoleRenderer(colors=color, exception_formatter=traceback)]
     return stdlib.ProcessorFormatter(processors=last, foreign_pre_chain=first)
+
+
+def _when(shown: Callable[[datetime], str]) -> Any:
+    """Say when a record was made, which may be long before it is written."""
+
+    def stamp(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Any:
+        event["timestamp"] = shown(datetime.fromtimestamp(event["_record"].created))
+        return event
+
+    return stamp
 
 
 def _rounded(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import stat
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -51,13 +53,18 @@ def test_records_are_json_lines_of_ones_own(logger: logging.Logger, tmp_path: Pa
 
 
 def test_records_wait_until_the_session_is_up(logger: logging.Logger, tmp_path: Path) -> None:
-    """Before, only an error lets them out; afterwards each is written at once."""
+    """Before, only an error lets them out, with the time of each; afterwards each at once."""
     path = tmp_path / "tp.jsonl"
+    began = time.time() - 60
     with log.to_file(path) as opened:
-        logger.info("one")
+        record = logger.makeRecord(logger.name, logging.INFO, "", 0, "one", (), None)
+        record.created = began
+        logger.handle(record)
         assert lines(path) == []
         logger.error("two")
         assert [line["event"] for line in lines(path)] == ["one", "two"]
+        made = datetime.fromisoformat(str(lines(path)[0]["timestamp"])).timestamp()
+        assert made == pytest.approx(began, abs=0.5)
         opened.settle()
         logger.info("three")
         assert [line["event"] for line in lines(path)][2:] == ["three"]
