@@ -72,6 +72,7 @@ def test_the_stock_view_role_is_refused(shop: Place) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_missing_verb_is_named_before_anything_is_touched(shop: Place, part: int) -> None:
     """For each verb of the plan: exit 6, the verb and its resource, and no change."""
+    shop.write({"web": objects.swap(3000)}, session={"janitor": "required"})
     rules = accounts.rules_of_plan(shop)
     needed = {
         (rule["resources"][0], rule["verbs"][0]): accounts.with_rules(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 
 import click
 
 import tpconfig
 from tpconfig.cli.options import Common, common_options
+from tpconfig.errors import ExitCode
 from tpconfig.session.sweep import sweep
 
 COMMANDS = {
@@ -98,5 +100,13 @@ def tp(ctx: click.Context, common: Common) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    tp(prog_name="tp")
+    """Run the command line; Ctrl-C before a command has begun is an interrupt like any other."""
+    try:
+        code = tp.main(prog_name="tp", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else ExitCode.DONE)

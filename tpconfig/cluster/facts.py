@@ -12,6 +12,7 @@ from tpconfig.cluster import manifests, patches, ready, serverclock, surrounding
 from tpconfig.cluster.surroundings import Surroundings
 from tpconfig.model.observed import (
     AgentFacts,
+    Circumstance,
     Claim,
     ContainerFacts,
     JanitorFacts,
@@ -20,6 +21,7 @@ from tpconfig.model.observed import (
     NamedPort,
     ServiceFacts,
     ServicePort,
+    What,
     WorkloadFacts,
 )
 from tpconfig.model.target import Target
@@ -40,6 +42,8 @@ def workload(
     meta = template.get("metadata") or {}
     labels = meta.get("labels") or {}
     annotations = meta.get("annotations") or {}
+    running_uid = _running_uid(manifest, pods)
+    known = surroundings.circumstances(target, manifest, around)
     return WorkloadFacts(
         target=target,
         replicas=running(target.kind, manifest),
@@ -50,10 +54,10 @@ def workload(
         template_hash=manifests.template_hash(template),
         claim=claim(manifest),
         controller=controller(manifest),
-        running_uid=_running_uid(manifest, pods),
+        running_uid=running_uid,
         exclusive=templates.exclusive(target.kind, template, around.claims),
         deletes_claims=_deletes_claims(manifest),
-        circumstances=surroundings.circumstances(target, manifest, around),
+        circumstances=(*known, *(_unknown_users(template) if running_uid is None else ())),
         manifest=manifest,
         template=template,
     )
@@ -203,6 +207,16 @@ def _container(container: Mapping[str, Any]) -> ContainerFacts:
         ),
         container.get("image", ""),
     )
+
+
+def _unknown_users(template: Mapping[str, Any]) -> list[Circumstance]:
+    """Name the containers whose user only their image knows."""
+    uid = str(manifests.FALLBACK_UID)
+    return [
+        Circumstance(What.UNKNOWN_USER, one["name"], uid)
+        for one in template["spec"]["containers"]
+        if manifests.wants_user(template["spec"], one)
+    ]
 
 
 def _deletes_claims(manifest: Manifest) -> bool:

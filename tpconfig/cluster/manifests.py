@@ -264,6 +264,14 @@ def _state_resources(pod_spec: Mapping[str, Any], chosen: Mapping[str, Any]) -> 
             ]
 
 
+def wants_user(pod_spec: Mapping[str, Any], container: Mapping[str, Any]) -> bool:
+    """Tell whether a container may not be root and leaves to its image who it is."""
+    pod_security = pod_spec.get("securityContext") or {}
+    own = container.get("securityContext") or {}
+    non_root = own.get("runAsNonRoot", pod_security.get("runAsNonRoot"))
+    return bool(non_root) and own.get("runAsUser", pod_security.get("runAsUser")) is None
+
+
 def _adapt_security(pod_spec: dict[str, Any], container: dict[str, Any], spec: AgentSpec) -> None:
     """Keep the Pod's security settings; add only what the agent cannot run without.
 
@@ -272,8 +280,7 @@ def _adapt_security(pod_spec: dict[str, Any], container: dict[str, Any], spec: A
     """
     pod_security = pod_spec.get("securityContext") or {}
     own = container.get("securityContext") or {}
-    non_root = own.get("runAsNonRoot", pod_security.get("runAsNonRoot"))
-    if non_root and own.get("runAsUser", pod_security.get("runAsUser")) is None:
+    if wants_user(pod_spec, container):
         container["securityContext"] = {**own, "runAsUser": spec.running_uid or FALLBACK_UID}
     if spec.low_ports and not pod_spec.get("hostNetwork"):
         sysctls = list(pod_security.get("sysctls") or ())

@@ -74,6 +74,7 @@ class What(StrEnum):
     ROLLING_OUT = "rolling out"
     FRESH_VOLUME = "fresh volume"
     RUNNING_JOB = "running job"
+    UNKNOWN_USER = "unknown user"
     HOST_NETWORK = "host network"
     WINDOWS = "windows"
     HPA = "horizontal pod autoscaler"

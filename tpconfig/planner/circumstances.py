@@ -17,6 +17,8 @@ _ALWAYS: Final = {
     What.FRESH_VOLUME: "volume {name} is ephemeral: the agent's Pod gets a fresh, empty one",
     What.HOST_NETWORK: "{target} uses its node's network: so does the agent, with that node's "
     "address",
+    What.UNKNOWN_USER: "container {name} names no user, and the cluster does not tell its image's: "
+    "the agent runs as {detail}",
     What.PDB: "{name} covers the agent's Pod as well: a drain of its node may wait until the "
     "session has ended",
     What.PAUSED: "{target} is paused: the agent is built from its template, which its Pods may not "

@@ -104,6 +104,8 @@ def _follow(descriptor: int, pid: int, emit: Callable[[Event], None]) -> Outcome
                 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
                 return Outcome(code or 1, f"the detached process ended with exit code {code}")
             if isinstance(message, Outcome):
+                if message.code:
+                    os.waitpid(pid, 0)  # it has nothing left but to end
                 return message
             emit(message)
 

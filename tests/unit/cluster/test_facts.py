@@ -10,7 +10,7 @@ import pytest
 from tpconfig import names
 from tpconfig.cluster import facts, patches
 from tpconfig.model import kinds
-from tpconfig.model.observed import Claim, NamedPort, ServicePort, WorkloadFacts
+from tpconfig.model.observed import Claim, NamedPort, ServicePort, What, WorkloadFacts
 from tpconfig.model.target import Target
 
 WEB = Target("shop", "deployment", "web")
@@ -341,3 +341,28 @@ def test_a_lease_says_whose_it_is() -> None:
     assert found.since == "2026-01-01T11:00:00.000000Z"
     assert found.ended == '{"by":"ben@desk","why":"tp down"}'
     assert facts.lease(lease(), NOON).ended is None
+
+
+@pytest.mark.parametrize(
+    ("pod_security", "security", "pods", "known"),
+    [
+        ({"runAsNonRoot": True}, {}, (), False),
+        ({"runAsNonRoot": True}, {"runAsUser": 7}, (), True),
+        ({"runAsNonRoot": True, "runAsUser": 7}, {}, (), True),
+        ({"runAsNonRoot": True}, {"runAsNonRoot": False}, (), True),
+        ({"runAsNonRoot": True}, {}, (pod(1000, app="web"),), True),
+        ({}, {}, (), True),
+    ],
+)
+def test_a_user_that_only_the_image_knows(
+    pod_security: dict[str, Any],
+    security: dict[str, Any],
+    pods: tuple[dict[str, Any], ...],
+    known: bool,
+) -> None:
+    """It is a circumstance, unless the template names it or a running Pod tells it."""
+    manifest = deployment()
+    manifest["spec"]["template"]["spec"]["securityContext"] = pod_security
+    manifest["spec"]["template"]["spec"]["containers"][0]["securityContext"] = security
+    said = [one.what for one in read(manifest, pods=pods).circumstances]
+    assert (What.UNKNOWN_USER not in said) is known
