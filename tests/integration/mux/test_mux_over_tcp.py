@@ -169,8 +169,9 @@ def test_the_handshake_hands_over_to_the_mux(loop_factory: LoopFactory) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hello = ServerHello(SECRET, "7f3a", "0.1.0", ("uvloop",))
         writer.write(hello.data_to_send())
-        while not hello.done:
+        while not hello.asked:
             hello.receive_data(await reader.read(1000))
+        hello.welcome("0" * 32, 0)
         writer.write(hello.data_to_send())
         pipe = cast(asyncio.Transport, writer.transport)
         mux = Mux(Role.SERVER, pipe, accept=lambda stream: Echo(), lost=lambda reason: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from tpconfig.errors import ConflictError
 from tpconfig.model.desired import Desired
 from tpconfig.names import LABEL_SESSION
 from tpconfig.session import conflict, listing
+from tpconfig.session.lifecycle import Session
 
 TRIES = int(os.environ.get("TP_RACES", "20"))
 """``TP_RACES=200`` for a whole evening of two who are always quick."""
@@ -60,10 +62,10 @@ async def test_first_come_first_served_and_the_dead_are_left_out(shop: Shop) -> 
             for name in ("anna", "ben", "cleo", "dan")
         }
         web = wanted("web", janitor="off")
-        await conflict.converge(people["anna"].session, web)
+        await come_up(people["anna"].session, web)
         queue = {}
         for place, name in enumerate(("ben", "cleo", "dan"), start=1):
-            queue[name] = asyncio.ensure_future(conflict.converge(people[name].session, web))
+            queue[name] = asyncio.ensure_future(come_up(people[name].session, web))
             await until(people[name], f"place {place}")
         queue["ben"].cancel()
         with pytest.raises(ConflictError, match="cannot swap"):
@@ -88,7 +90,7 @@ async def test_a_takeover_undoes_theirs_first(shop: Shop) -> None:
         open_laptop(shop.kubeconfig, "ben", on_conflict="takeover") as ben,
     ):
         await anna.session.converge(wanted("web", "api"))
-        await conflict.converge(ben.session, wanted("web"))
+        await come_up(ben.session, wanted("web"))
         replicas = {key[1:]: one["spec"].get("replicas") for key, one in shop.exact().items()}
         assert replicas["shop", "api"] is None or replicas["shop", "api"] == 2
         lease = shop.fake.store.get("lease", "shop", f"tp-{anna.session.identity.id}")
@@ -104,7 +106,7 @@ async def test_an_interrupted_wait_leaves_the_queue(shop: Shop) -> None:
         open_laptop(shop.kubeconfig, "ben", on_conflict="wait") as ben,
     ):
         await anna.session.converge(wanted("web", janitor="off"))
-        waiting = asyncio.ensure_future(conflict.converge(ben.session, wanted("web")))
+        waiting = asyncio.ensure_future(come_up(ben.session, wanted("web")))
         await until(ben, "place 1")
         (first, second) = listing.listed((await anna.session.look(Desired(), ask=False))[0])
         assert {first.state, second.state} == {"up", "waiting"}
@@ -113,3 +115,8 @@ async def test_an_interrupted_wait_leaves_the_queue(shop: Shop) -> None:
         await ben.session.undo()
         await anna.session.undo()
     assert not shop.ours()
+
+
+async def come_up(session: Session, desired: Desired) -> None:
+    """Have a session come up as ``tp up`` does."""
+    await conflict.converge(session, desired, partial(session.converge, desired))
