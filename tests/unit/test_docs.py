@@ -1,4 +1,4 @@
-"""The pages: every link leads somewhere, every command is told of, every file that they show loads."""
+"""The pages: links lead somewhere, every command is told of, the files that they show load."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tpconfig.config.load import load
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(ROOT / name / "README.md" for name in ("changelog.d", "proxy-image", "tests/rig")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
