@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from tpconfig.cluster import observe, survey
 from tpconfig.cluster.api import Api, open_api
@@ -60,21 +60,22 @@ async def _cluster(api: Api, wish: Wish, found: Found) -> None:
             if one.verdict is Verdict.FAILURE:
                 break
         else:
-            await _namespace(api, namespace, found)
+            kinds = {one.target.kind for one in wish.desired.workloads}
+            await _namespace(api, namespace, kinds, found)
     for one in await survey.image(api, wish.session.image.name):
         found(one)
 
 
-async def _namespace(api: Api, namespace: str, found: Found) -> None:
-    found(await _permissions(api, namespace))
+async def _namespace(api: Api, namespace: str, kinds: Collection[str], found: Found) -> None:
+    found(await _permissions(api, namespace, kinds))
     for examining in (survey.network_policies, survey.quotas):
         for one in await examining(api, namespace):
             found(one)
 
 
-async def _permissions(api: Api, namespace: str) -> Finding:
-    """Ask for every verb that a whole session in a namespace may ever need."""
-    wanted = permissions.session_verbs(namespace)
+async def _permissions(api: Api, namespace: str, kinds: Collection[str]) -> Finding:
+    """Ask for every verb that a whole session in a namespace may ever need, by kind of workload."""
+    wanted = permissions.session_verbs(namespace, kinds)
     denied = await observe.denied(api, wanted)
     if not denied:
         text = f"all {len(wanted)} that a session in {namespace} may need"
