@@ -35,6 +35,15 @@ def test_who_may_only_look(place: Place) -> None:
     assert "! file" in done.stdout
 
 
+def test_who_may_not_create_roles(place: Place) -> None:
+    """A session comes up all the same: it is a warning, with what an administrator can do."""
+    kubeconfig = accounts.with_stock_role(place, "edit")
+    done = place.tp("doctor", "--kubeconfig", kubeconfig, "-n", place.namespace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "! permissions       no janitor of one's own" in done.stdout
+    assert "tp rbac --janitor" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

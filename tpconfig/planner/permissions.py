@@ -60,21 +60,20 @@ def needed(actions: Sequence[Action]) -> tuple[Permission, ...]:
 
 def session_verbs(namespace: str, kinds: Iterable[str] = ("deployment",)) -> tuple[Permission, ...]:
     """Return everything that a whole session in a namespace may ever need, by kind of workload."""
+    return tuple(sorted({*bare_session_verbs(namespace, kinds), *janitor(namespace)}))
+
+
+def bare_session_verbs(namespace: str, kinds: Iterable[str]) -> set[Permission]:
+    """Return what a session needs at the least: it may have no janitor of its own."""
     known = sorted({kind for kind in kinds if kind in _RESOURCES}) or list(_DEFAULT)
-    return tuple(
-        sorted(
-            {
-                *observing(namespace, known),
-                *_lease(namespace),
-                *_guard(namespace, role=True),
-                *_janitor(namespace, account=""),
-                *_agent(namespace),
-                *(verb for kind in known for verb in _swap(Target(namespace, kind, ""))),
-                *_link(namespace),
-                *_traffic(namespace),
-            }
-        )
-    )
+    return {
+        *observing(namespace, known),
+        *_lease(namespace),
+        *_agent(namespace),
+        *(verb for kind in known for verb in _swap(Target(namespace, kind, ""))),
+        *_link(namespace),
+        *_traffic(namespace),
+    }
 
 
 def _needs(action: Action) -> tuple[Permission, ...]:

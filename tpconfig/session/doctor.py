@@ -81,5 +81,9 @@ async def _permissions(api: Api, namespace: str, kinds: Collection[str]) -> Find
         text = f"all {len(wanted)} that a session in {namespace} may need"
         return Finding("permissions", Verdict.OK, text)
     missing = ", ".join(str(one) for one in denied)
+    if not set(denied) & permissions.bare_session_verbs(namespace, kinds):
+        text = f"no janitor of one's own in {namespace}: missing {missing}"
+        cure = "an administrator applies `tp rbac --janitor` there, once"
+        return Finding("permissions", Verdict.WARNING, text, cure)
     cure = "`tp plan` prints what a file takes; an administrator grants it by a Role"
     return Finding("permissions", Verdict.FAILURE, f"missing in {namespace}: {missing}", cure)
