@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.fake_patching import json_patch, merge
@@ -252,7 +252,6 @@ def claimed(before: dict[str, Any]) -> dict[str, Any]:
     return patched
 
 
-@settings(max_examples=50, deadline=None)
 @given(manifests())
 def test_claim_stop_start_and_release_change_nothing(before: dict[str, Any]) -> None:
     """All four, sent one after the other, leave the object as it was."""
@@ -264,7 +263,6 @@ def test_claim_stop_start_and_release_change_nothing(before: dict[str, Any]) -> 
     assert without_our_write(after) == before
 
 
-@settings(max_examples=50, deadline=None)
 @given(manifests())
 def test_the_annotation_alone_puts_it_back(before: dict[str, Any]) -> None:
     """``kubectl patch --type merge`` with its text, by anybody, without tp."""
@@ -273,7 +271,6 @@ def test_the_annotation_alone_puts_it_back(before: dict[str, Any]) -> None:
     assert without_our_write(merge(after, json.loads(restore))) == before
 
 
-@settings(max_examples=50, deadline=None)
 @given(manifests())
 def test_nothing_that_is_given_is_changed(before: dict[str, Any]) -> None:
     """Manifests are what was observed; plans are made from them."""
@@ -372,7 +369,6 @@ def test_a_damaged_note_of_the_owner_gives_the_field_to_nobody(was: str) -> None
     assert entries == deployment()["metadata"]["managedFields"]
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=3),

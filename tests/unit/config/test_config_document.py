@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tpconfig.config import codes, document, limits
@@ -202,7 +202,6 @@ def test_pure_python_parser_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     assert document.parse(text, "t") == fast
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=80))
 def test_bytes_make_nothing_but_problems(content: bytes) -> None:
     """No bytes make the reader raise."""
@@ -217,7 +216,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.lists(PIECES, max_size=25).map("".join))
 def test_pieces_of_yaml_make_nothing_but_problems(text: str) -> None:
     """No text made of YAML's own pieces makes the reader raise."""

@@ -199,11 +199,7 @@ def test_an_export_through_a_link_is_outside(tmp_path: Path) -> None:
 EXAMPLE = (Path(__file__).parents[3] / "tp.yaml.example").read_text(encoding="utf-8")
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cut=st.tuples(st.integers(0, len(EXAMPLE)), st.integers(0, 60)),
     text=st.text(st.sampled_from(":-{}[]&*!|>'\"%@`#?,$ \n\tab0é"), max_size=12),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tpconfig.config import values
@@ -43,7 +43,6 @@ def test_what_the_expression_matches_is_read(form: str) -> None:
     """Every text that matches the schema's expression is read."""
     pattern, read = FORMS[form]
 
-    @settings(max_examples=50, deadline=None)
     @given(st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True))
     def check(text: str) -> None:
         assert reads(read, text)
@@ -56,7 +55,6 @@ def test_what_is_read_matches_the_expression(form: str) -> None:
     """A text is read if and only if it matches the schema's expression."""
     pattern, read = FORMS[form]
 
-    @settings(max_examples=150, deadline=None)
     @given(st.lists(PIECES, max_size=7).map("".join))
     def check(text: str) -> None:
         assert reads(read, text) == (re.fullmatch(pattern, text) is not None)
