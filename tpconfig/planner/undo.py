@@ -93,9 +93,10 @@ def _close_hosted(
     actions: list[Action] = []
     for hosted in observed.machine.hosted:
         one = wished.get(hosted.workload)
-        stays = one is not None and one.serves and wish.serves_target(hosted, one, observed)
-        if hosted.serving and not stays:
-            first = hosted.workload in leaving
+        same = one is not None and wish.serves_target(hosted, one, observed)
+        if hosted.serving and not (one is not None and one.serves and same):
+            # A wish that waits for a listener leaves its agent, and no room for the original.
+            first = hosted.workload in leaving or (one is not None and one.recreate and same)
             text = "the original needs its place" if first else "the original answers again"
             actions.append(a.CloseTraffic(hosted.workload, hosted.agent, Reason(text), first=first))
         if one is None:
