@@ -77,6 +77,6 @@ def test_nothing_can_be_added_to_a_plan(shop: Place) -> None:
 def test_a_plan_for_programs_is_the_schemas(shop: Place) -> None:
     """Its actions in order, each with its fields."""
     found = json.loads(shop.ok("plan", "--json"))
-    assert [one["action"] for one in found["actions"]][:2] == ["OpenSession", "ClaimTarget"]
+    assert [one["action"] for one in found["actions"]][:2] == ["OpenSession", "GuardTargets"]
     (stop,) = [one for one in found["actions"] if one["action"] == "StopOriginal"]
     assert stop["changes"] == [{"field": "spec.replicas", "before": 2, "after": 0}]

@@ -59,8 +59,12 @@ def _comes_first(other: Action, action: Action) -> bool:
             return _comes_first_down(other, action)
         case a.OpenSession():
             return False
-        case a.GuardTargets(namespace=namespace) | a.StartJanitor(namespace=namespace):
+        case a.GuardTargets(namespace=namespace):
             return _opens(other, namespace)
+        case a.StartJanitor(namespace=namespace):
+            # Only who may do everything may bind a Role that is not there yet.
+            allows = isinstance(other, a.GuardTargets) and other.namespace == namespace
+            return allows or _opens(other, namespace)
         case a.ClaimTarget(target=target):
             return _guards(other, target.namespace) or _opens(other, target.namespace)
         case a.CreateAgent():

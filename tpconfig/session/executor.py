@@ -56,5 +56,17 @@ async def execute(plan: Plan, apply: Apply, emit: Emit, *, go_on: bool = False) 
 async def _run_one(action: Action, apply: Apply, emit: Emit) -> None:
     started_s = time.monotonic()
     emit(ActionStarted(action))
-    detail = await apply(action, lambda what: emit(ActionWaiting(action, what)))
+    try:
+        detail = await apply(action, lambda what: emit(ActionWaiting(action, what)))
+    except BaseExceptionGroup as group:  # of what the action did side by side
+        raise _first(group) or group from None
     emit(ActionDone(action, time.monotonic() - started_s, detail))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> TpError | None:
+    """Return the first error in a group that a user can read, if there is nothing else in it."""
+    known, others = group.split(TpError)
+    found: BaseException | None = known
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found if others is None and isinstance(found, TpError) else None

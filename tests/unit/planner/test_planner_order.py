@@ -46,7 +46,7 @@ def all_actions(name: str, namespace: str) -> dict[str, Action]:
 WAITS_FOR = {
     "OpenSession": "",
     "GuardTargets": "OpenSession",
-    "StartJanitor": "OpenSession",
+    "StartJanitor": "OpenSession GuardTargets",
     "ClaimTarget": "OpenSession GuardTargets StartJanitor",
     "CreateAgent": "OpenSession ClaimTarget",
     "Connect": "OpenSession CreateAgent CloseTraffic",
@@ -65,7 +65,7 @@ WAITS_FOR = {
 }
 OF_A_NEIGHBOUR = {
     "GuardTargets": "OpenSession",
-    "StartJanitor": "OpenSession",
+    "StartJanitor": "OpenSession GuardTargets",
     "ClaimTarget": "OpenSession GuardTargets StartJanitor",
     "CreateAgent": "OpenSession",
     "Connect": "OpenSession",

@@ -188,3 +188,20 @@ async def test_cancelled_it_cancels_its_actions_and_waits_for_them() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert events == ["cleaned up"]
+
+
+async def test_what_an_action_does_side_by_side_fails_like_anything_else() -> None:
+    """A failure in a task group of its own is a failure of the action, and is not lost."""
+    events: list[Event] = []
+
+    async def refuse() -> None:
+        raise ConflictError("held")
+
+    async def apply(action: Action, waiting: Waiting) -> str:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(refuse())
+        return ""
+
+    with pytest.raises(ConflictError, match="held"):
+        await execute(Plan((a.OpenSession("shop", WHY),)), apply, events.append)
+    assert [type(one) for one in events] == [ActionStarted, ActionFailed]
