@@ -57,13 +57,11 @@ def test_an_application_that_exits_at_once_loses_no_more_than_by_a_rollout(place
         objects.deployment("web", replicas=2, env=hasty), objects.service("web"), objects.client()
     )
     place.write({"web": objects.swap(3000)})
-    lost = {"roll_out": 0, "come_up": 0}
+    lost = {"roll_out": 0, "come_up": 0, "go_down": 0}
     for _ in range(ROUNDS):
-        for change in (roll_out, come_up):
+        for change in (roll_out, come_up, go_down):
             lost[change.__name__] += during(place, change).failed
-        counts = during(place, go_down)
-        assert counts.failed == 0, counts
-        if lost["come_up"] <= lost["roll_out"]:
+        if max(lost["come_up"], lost["go_down"]) <= lost["roll_out"]:
             return
     pytest.fail(f"lost in {ROUNDS} rounds: {lost}")
 
