@@ -93,6 +93,7 @@ def test_callers_wait_out_a_black_hole(place: Place, network: Network) -> None:
     place.apply(objects.deployment("web"), objects.service("web"), objects.client())
     place.write({"web": objects.swap()})
     place.ok("up", "-d")
+    place.settled("web")
     slow = subprocess.Popen(
         [*place.kubectl_command(), "exec", "deploy/client", "--", objects.PYTHON, "-c",
          "import urllib.request as u; "

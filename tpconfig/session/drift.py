@@ -44,10 +44,16 @@ class Drift:
         """Follow the objects of one kind that carry our label, in one namespace."""
         api, selector = self.session.api, f"{names.LABEL_SESSION}={self.session.identity.id}"
         path = paths.path_of(kind, namespace)
+        seen: set[Target] = set()
         async for event in watch(api, path, label_selector=selector):
-            if event.type == "SYNCED" or changes.role(event.object) is not None:
+            if event.type == "SYNCED":
+                for target in self._stopped(namespace, kind) - seen:
+                    await self._gone(target)
+                continue
+            if changes.role(event.object) is not None:
                 continue
             target = Target(namespace, kind, event.object["metadata"]["name"])
+            seen.add(target)
             if event.type == "DELETED":
                 await self._gone(target)
             else:
@@ -68,15 +74,17 @@ class Drift:
             await self.converge()
         elif not changes.scale(target.kind, manifest):
             self.session.yielded.pop(target, None)
-        elif self._is_stopped(target):
+        elif target in self._stopped(target.namespace, target.kind):
             await self._runs_again(target, manifest)
 
-    def _is_stopped(self, target: Target) -> bool:
-        """Tell whether the original should be stopped, and nobody of ours is at work on that."""
-        if self.session.busy or target in self.session.yielded:
-            return False
+    def _stopped(self, namespace: str, kind: str) -> set[Target]:
+        """Return the originals that should be stopped, if nobody of ours is at work on that."""
+        if self.session.busy:
+            return set()
         hosted = self.session.machine.hosted.values()
-        return any(one.workload.target == target and one.serving for one in hosted)
+        serving = {one.workload.target for one in hosted if one.serving}
+        found = {one for one in serving if (one.namespace, one.kind) == (namespace, kind)}
+        return found - self.session.yielded.keys()
 
     async def _runs_again(self, target: Target, manifest: Manifest) -> None:
         who = changes.starter(target.kind, manifest)
@@ -123,8 +131,14 @@ class Drift:
     async def services(self, namespace: str) -> None:
         """Follow whether Services still send their traffic to our agents; nothing is created."""
         path = paths.path_of("endpointslice", namespace)
+        told: set[tuple[str, str]] = set()
         async for event in watch(self.session.api, path):
             if event.type == "SYNCED":
+                for place, service in sorted(self.session.services - told):
+                    serves = self._served.get((place, service))
+                    if place == namespace and not serves and not self.session.busy:
+                        await self._lost_service(namespace, service)
+                told |= self.session.services
                 continue
             service = (event.object["metadata"].get("labels") or {}).get(
                 "kubernetes.io/service-name", ""

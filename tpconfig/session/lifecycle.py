@@ -52,6 +52,7 @@ class Session:
     touched: set[str] = field(default_factory=set)
     yielded: dict[Target, str] = field(default_factory=dict)
     templates: dict[Target, str] = field(default_factory=dict)
+    services: frozenset[tuple[str, str]] = frozenset()
     _converging: asyncio.Lock = field(default_factory=asyncio.Lock)
     _recorded: dict[Target, int] = field(default_factory=dict)
     _allowed: tuple[tuple[Permission, ...], tuple[str, ...]] = ((), ())
@@ -158,6 +159,11 @@ class Session:
     def _remember(self, world: Observed, plan: Plan) -> None:
         """Keep what drift is told by, and the first recorded originals."""
         self.templates = {one.target: one.template_hash for one in world.workloads}
+        self.services = frozenset(
+            (one.target.namespace, service.name)
+            for one in world.workloads
+            for service in one.services
+        )
         self._recorded |= {
             action.target: action.replicas
             for action in plan.actions

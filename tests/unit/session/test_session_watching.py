@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tpconfig import names
+from tpconfig.cluster.failures import NotFoundError, Refusal
+from tpconfig.cluster.watch import Event, EventType
 from tpconfig.errors import NoPermissionError, TpError
 from tpconfig.model.events import Remark
 from tpconfig.model.target import Target
-from tpconfig.session import holding
+from tpconfig.session import drift, holding
 from tpconfig.session.drift import Drift
 from tpconfig.session.holding import End, Holding, Why
 
@@ -95,3 +98,52 @@ async def test_an_edit_before_the_first_look_is_noticed() -> None:
     assert said == [
         "the pod template of deployment/web was edited by somebody: a new agent is cloned from it"
     ]
+
+
+class Emptied:
+    """A cluster out of which everything was deleted before the first look at it."""
+
+    async def get(self, path: str) -> Any:
+        raise NotFoundError(Refusal(404, "NotFound", "not found", {}, "GET", path))
+
+    async def list(self, path: str) -> list[Any]:
+        return []
+
+
+async def nothing(*args: Any, **more: Any) -> AsyncIterator[Event]:
+    """A watch of a collection that is empty from the first."""
+    yield Event(EventType.SYNCED, {})
+
+
+@pytest.mark.parametrize("what", ["target", "service"])
+async def test_what_is_deleted_before_the_first_look_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """No event tells of it: it is missed among what there is."""
+    target = Target("shop", "deployment", "web")
+    said: list[str] = []
+    hosted = SimpleNamespace(serving=True, workload=SimpleNamespace(target=target))
+    session: Any = SimpleNamespace(
+        api=Emptied(),
+        identity=SimpleNamespace(id="ada"),
+        busy=False,
+        yielded={},
+        services=frozenset({("shop", "web"), ("elsewhere", "other")}),
+        machine=SimpleNamespace(hosted={"web": hosted}),
+        emit=lambda event: said.append(event.text),
+    )
+
+    async def converge() -> None:
+        raise AssertionError
+
+    async def lost(gone: Target) -> None:
+        said.append(f"lost {gone}")
+
+    monkeypatch.setattr(drift, "watch", nothing)
+    watching = Drift(session, converge, lost)
+    if what == "target":
+        await watching.targets("shop", "deployment")
+        assert said == ["lost deployment/web"]
+    else:
+        await watching.services("shop")
+        assert said == ["service web was deleted: it calls nobody any more"]
