@@ -16,6 +16,10 @@ from tests.e2e.place import Place, free_port
 ROUNDS = 4
 """Which requests meet a Pod as it goes is chance: more rounds decide where one does not."""
 
+CHANCE = 2.0
+"""Equal chances differ by this in four rounds on a busy machine (73 and 60 of 1,500 were seen);
+an original that is stopped before the nodes know of the agent loses five times a rollout's."""
+
 
 @pytest.fixture
 def shop(place: Place) -> Place:
@@ -62,8 +66,8 @@ def test_an_application_that_exits_at_once_loses_no_more_than_by_a_rollout(place
         for change in (roll_out, come_up, go_down):
             lost[change.__name__] += during(place, change).failed
         if max(lost["come_up"], lost["go_down"]) <= lost["roll_out"]:
-            return
-    pytest.fail(f"lost in {ROUNDS} rounds: {lost}")
+            break
+    assert max(lost["come_up"], lost["go_down"]) <= CHANCE * lost["roll_out"], lost
 
 
 def test_the_field_belongs_to_its_owner_again(place: Place) -> None:

@@ -90,7 +90,10 @@ class Drift:
         who = changes.starter(target.kind, manifest)
         if who == names.FIELD_MANAGER:  # a janitor or a colleague who took us for dead
             await asyncio.sleep(SELF_S)
-            await self.converge()
+            if target in self._stopped(target.namespace, target.kind):
+                text = f"{target} was given back meanwhile: taking it over again"
+                self.session.emit(Remark(text))
+                await self.converge()
             return
         now_s = time.monotonic()
         last_s = self._scaled.get((target, who))
