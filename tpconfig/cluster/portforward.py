@@ -30,6 +30,7 @@ _ERROR: Final = 1
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _NORMAL: Final = struct.pack("!H", 1000)
 _FRAME_LIMIT: Final = 64 * 1024
+_BUFFER_SIZE: Final = 256 * 1024
 _HIGH_WATER: Final = 256 * 1024
 _LOW_WATER: Final = 64 * 1024
 
@@ -66,7 +67,7 @@ async def open_port_forward(api: Api, namespace: str, pod: str, port: int) -> Po
     return PortForward(response)
 
 
-class PortForward(asyncio.Protocol):
+class PortForward(asyncio.BufferedProtocol):
     """Bytes to and from one port of a Pod.
 
     ``start`` says who gets the bytes and who hears, once, that the pipe is lost; until then they
@@ -75,9 +76,11 @@ class PortForward(asyncio.Protocol):
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._loop = asyncio.get_running_loop()
+        self._buffer = memoryview(bytearray(_BUFFER_SIZE))
         self._decoder = websocket.Decoder()
         self._announced = {_DATA: 2, _ERROR: 2}  # each channel starts with the port, two bytes
         self._complaint = b""
+        self._gathered: list[Buffer] = []  # bytes of the port in what is being taken
         self._kept: list[bytes] = []
         self._received: Callable[[bytes], None] = self._kept.append
         self._lost: Callable[[str], None] = _nothing
@@ -106,7 +109,7 @@ class PortForward(asyncio.Protocol):
         self._transport.set_protocol(self)
         self._transport.set_write_buffer_limits(high=_HIGH_WATER, low=_LOW_WATER)
         for data in early.received:
-            self.data_received(data)
+            self._take(data)
 
     def start(
         self,
@@ -132,7 +135,7 @@ class PortForward(asyncio.Protocol):
         for piece in kept:
             received(piece)
         if self._end:
-            lost(self._end)
+            self._lost(self._end)
 
     def write(self, data: Buffer) -> None:
         """Send bytes: the first of a turn of the event loop at once, the rest of it together."""
@@ -149,15 +152,23 @@ class PortForward(asyncio.Protocol):
             self._flush()
 
     def close(self) -> None:
-        """Close the pipe after what was written; ``lost`` is not called."""
+        """Close the pipe after what was written; ``lost`` is not called any more."""
+        self._lost = _nothing
         if self._end is not None:
             return
         self._end_of_turn()
         self._transport.write(websocket.encode(websocket.OP_CLOSE, (_NORMAL,)))
         self._finish("")
 
-    def data_received(self, data: bytes) -> None:
-        """Take what the API server sent."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Offer one buffer again and again: TLS would allocate one for every record else."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what the API server sent; the buffer is free when this returns."""
+        self._take(self._buffer[:nbytes])
+
+    def _take(self, data: Buffer) -> None:
         if self._end is not None:
             return
         try:
@@ -167,13 +178,14 @@ class PortForward(asyncio.Protocol):
             return
         for channel, opcode, payload in pieces:
             if channel == _DATA and not self._announced:
-                self._received(payload)
+                self._gathered.append(payload)
             elif channel is not None:
-                self._channel_received(channel, payload)
+                self._channel_received(channel, bytes(payload))
             else:
-                self._control_received(opcode, payload)
+                self._control_received(opcode, bytes(payload))
             if self._end is not None:
                 return
+        self._hand_on()
         if self._complaint:
             self._finish(self._complaint.decode("utf-8", "replace").strip())
 
@@ -217,6 +229,13 @@ class PortForward(asyncio.Protocol):
             self._turn, self._waiting = [], 0
             self._send(turn[0] if len(turn) == 1 else b"".join(turn))
 
+    def _hand_on(self) -> None:
+        """Give what arrived together to its reader, together: a frame each would cost it more."""
+        if self._gathered:
+            whole = b"".join(self._gathered)
+            self._gathered.clear()
+            self._received(whole)
+
     def _channel_received(self, channel: int, payload: bytes) -> None:
         announced = self._announced.get(channel, 0)
         if announced:
@@ -227,7 +246,7 @@ class PortForward(asyncio.Protocol):
         if not payload:
             return
         if channel == _DATA:
-            self._received(payload)
+            self._gathered.append(payload)
         elif channel == _ERROR:
             self._complaint += payload
 
@@ -239,6 +258,8 @@ class PortForward(asyncio.Protocol):
             self._finish(self._complaint.decode("utf-8", "replace").strip() or words)
 
     def _finish(self, reason: str) -> None:
+        if self._end is None:
+            self._hand_on()  # its reader may close the pipe on the last bytes
         if self._end is not None:
             return
         self._end = reason

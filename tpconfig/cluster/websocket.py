@@ -34,11 +34,14 @@ class WebSocketError(Exception):
 
 
 class Piece(NamedTuple):
-    """Some bytes of one channel, or one whole control frame, where ``channel`` is None."""
+    """Some bytes of one channel, or one whole control frame, where ``channel`` is None.
+
+    ``payload`` is a part of what was fed, not a copy where that is a memoryview.
+    """
 
     channel: int | None
     opcode: int
-    payload: bytes
+    payload: Buffer
 
 
 def _mask_with_integers(key: bytes, payload: bytearray) -> None:
@@ -86,13 +89,13 @@ class Decoder:
         self._channel: int | None = None  # of the current message, once its first byte came
         self._final = True  # the current data frame ends its message
 
-    def feed(self, received: bytes) -> list[Piece]:
+    def feed(self, received: Buffer) -> list[Piece]:
         """Take the next bytes.
 
         Raises:
             WebSocketError: they are no WebSocket frames of a server.
         """
-        data = self._held + received if self._held else received
+        data: Buffer = self._held + received if self._held else received
         self._held = b""
         pieces: list[Piece] = []
         at, end = 0, len(data)
@@ -105,12 +108,12 @@ class Decoder:
                 continue
             after = self._header(data, at, end, pieces)
             if after < 0:
-                self._held = data[at:]
+                self._held = bytes(data[at:])
                 break
             at = after
         return pieces
 
-    def _take(self, data: bytes, at: int, stop: int, pieces: list[Piece]) -> None:
+    def _take(self, data: Buffer, at: int, stop: int, pieces: list[Piece]) -> None:
         if self._channel is None:
             self._channel = data[at]
             at += 1
@@ -119,7 +122,7 @@ class Decoder:
         if not self._left and self._final:
             self._channel = None
 
-    def _header(self, data: bytes, at: int, end: int, pieces: list[Piece]) -> int:
+    def _header(self, data: Buffer, at: int, end: int, pieces: list[Piece]) -> int:
         """Read one frame's header and return where it ends, or -1 if there is too little."""
         if end - at < 2:
             return -1
@@ -150,7 +153,7 @@ class Decoder:
 
     @staticmethod
     def _control(
-        opcode: int, size: int, data: bytes, at: int, end: int, pieces: list[Piece]
+        opcode: int, size: int, data: Buffer, at: int, end: int, pieces: list[Piece]
     ) -> int:
         if size > _CONTROL_LIMIT:
             raise WebSocketError("the server sent a control frame that is too long")

@@ -329,6 +329,25 @@ async def test_bytes_behind_the_headers(
     assert (bytes(ear.data), ear.lost) == (data, lost)
 
 
+async def test_reader_that_closes_on_the_last_bytes_hears_of_no_loss(tmp_path: Path) -> None:
+    """Bytes and end come in one packet: closing in between is closing, not losing."""
+    lost: list[str] = []
+    closed = asyncio.Event()
+    async with raw_server(PORTS + b"\x82\x04\x00abc\x88\x05\x03\xe8bye", tmp_path) as api:
+        pipe = await open_port_forward(api, "default", "p", 7000)
+
+        def close(data: bytes) -> None:
+            assert data == b"abc"
+            pipe.close()
+            closed.set()
+
+        pipe.start(close, lost.append, pause=lambda: None, resume=lambda: None)
+        async with asyncio.timeout(20):
+            await closed.wait()
+        await asyncio.sleep(0)
+    assert lost == []
+
+
 async def test_answer_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     """Something in between that switches protocols by itself is found out."""
     async with raw_server(b"", tmp_path, key=b"nonsense") as api:
