@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+import urllib.request
+from functools import partial
 
 from tests.e2e import objects
-from tests.e2e.place import Place
+from tests.e2e.namespace import eventually
+from tests.e2e.place import Place, free_port
 
 ASK = """
 import socket, sys
@@ -49,6 +52,27 @@ def test_several_ports_arrive_each_at_its_own(place: Place) -> None:
         assert '"served_by": "here"' in said
         assert f'"port": {port}' in said
     assert place.in_client(ECHO, "web", "9000", "hello") == "hello\n"
+
+
+def test_the_process_is_on_this_machines_localhost(place: Place) -> None:
+    """As if it had no network of its own: also what it does not expose; and no longer than it."""
+    shown, unexposed = free_port(), free_port()
+    place.apply(objects.deployment("web"), objects.service("web"))
+    place.write({"web": objects.swap(shown, PORT=f"{shown},{unexposed}")})
+    place.ok("up", "-d")
+    for port in (shown, unexposed):
+        eventually(partial(answers, port), f"nobody on {port}", timeout_s=20)
+    place.ok("down")
+    assert not answers(shown)
+
+
+def answers(port: int) -> bool:
+    """Tell whether the local process answers on this machine's localhost."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10) as answer:
+            return b'"served_by": "here"' in answer.read()
+    except OSError:
+        return False
 
 
 def test_datagrams_come_here_and_go_back(place: Place) -> None:

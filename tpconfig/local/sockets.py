@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,17 @@ _TABLES: Final = (
     ("udp", "udp6", _UNCONNECTED),
 )
 _MAX_COMMAND: Final = 60
+
+
+def _as_in_table(address: str) -> str:
+    packed = ipaddress.ip_address(address).packed
+    words = [packed[at : at + 4] for at in range(0, len(packed), 4)]
+    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
+
+
+_REACHED_BY_LOOPBACK: Final = frozenset(
+    map(_as_in_table, ("127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ def listening(proc: Path = Path("/proc")) -> dict[tuple[str, int], Owner]:
     """
     inodes: dict[str, tuple[str, int]] = {}
     for protocol, table, state in _TABLES:
-        for inode, number in _bound(proc / "net" / table, state):
+        for inode, _, number in _entries(proc / "net" / table, state):
             inodes[inode] = (protocol, number)
     owners = dict.fromkeys(inodes.values(), Owner())
     for inode, pid in _socket_owners(proc, inodes.keys()):
@@ -47,8 +60,21 @@ def listening(proc: Path = Path("/proc")) -> dict[tuple[str, int], Owner]:
     return owners
 
 
-def _bound(table: Path, state: str) -> list[tuple[str, int]]:
-    """Return inode and port of the table's sockets in a state."""
+def loopback_ports(process: Path) -> set[int]:
+    """Return the TCP ports that a process would reach somebody on at its own localhost.
+
+    ``process`` is its folder under ``/proc``; nothing where it has ended.
+    """
+    return {
+        number
+        for table in ("tcp", "tcp6")
+        for _, address, number in _entries(process / "net" / table, _LISTEN)
+        if address in _REACHED_BY_LOOPBACK
+    }
+
+
+def _entries(table: Path, state: str) -> list[tuple[str, str, int]]:
+    """Return inode, address (as the table writes it) and port of its sockets in a state."""
     try:
         lines = table.read_text().splitlines()[1:]
     except OSError:
@@ -57,7 +83,8 @@ def _bound(table: Path, state: str) -> list[tuple[str, int]]:
     for line in lines:
         fields = line.split()
         if fields[3] == state:
-            found.append((fields[9], int(fields[1].rpartition(":")[2], 16)))
+            address, _, number = fields[1].rpartition(":")
+            found.append((fields[9], address, int(number, 16)))
     return found
 
 

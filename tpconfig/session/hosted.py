@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from tpconfig.errors import TpError
 from tpconfig.local import environment, observe, world
-from tpconfig.local.keeper import Keeper, open_keeper
+from tpconfig.local.keeper import Keeper
 from tpconfig.local.process import Process, ProcessSpec, open_process
 from tpconfig.model.desired import Forward, Workload
 from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput, Remark
@@ -21,7 +21,7 @@ from tpconfig.session.here import Here as Here
 from tpconfig.session.here import PodSide as PodSide
 from tpconfig.session.hold import Held, hold
 from tpconfig.session.podfiles import PodFiles
-from tpconfig.session.traffic import Dialer, open_redirection
+from tpconfig.session.traffic import Dialer, open_inside, open_redirection
 from tpconfig.tunnel.inbound import Inbound, open_inbound
 from tpconfig.tunnel.link import Link, Timing, open_link
 from tpconfig.tunnel.pipe import Connect
@@ -173,7 +173,9 @@ class Hosted:
         if self._inside != inside:
             await self._close_keeper()
         if self._keeper is None:
-            block = open_keeper(inside, state_dir=self.here.state.folder)
+            block = open_inside(
+                inside, self.here.state.folder, lambda: self.workload.pod_localhost, self._remark
+            )
             self._keeper, self._inside = await hold(self.here.group, block), inside
         await self._redirect_to(self._link.value)
         changes = environment.Changes(self.workload.env.set, self.workload.env.unset)
@@ -289,6 +291,9 @@ class Hosted:
     def _output(self, workload: str, stream: str, line: bytes) -> None:
         self._tail.append(line.decode(errors="replace"))
         self.here.emit(ProcessOutput(workload, stream, line))
+
+    def _remark(self, text: str) -> None:
+        self.here.emit(Remark(f"{self.workload.name}: {text}"))
 
     def _link_changed(self, state: str, reason: str) -> None:
         self.here.emit(LinkChanged(self.workload.name, state == "up", reason))

@@ -7,12 +7,15 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from tpconfig import names
 from tpconfig.clock import SystemClock
-from tpconfig.local.keeper import Keeper, connect_loopback
+from tpconfig.local.keeper import Keeper, connect_loopback, open_keeper
 from tpconfig.local.redirect import open_redirect
+from tpconfig.local.shown import show_ports
+from tpconfig.local.world import World
 from tpconfig.model.desired import Destination, Outbound
 from tpconfig.model.target import PodPort
 from tpconfig.tunnel.dns import PodResolver, Remembered, Resolver
@@ -47,6 +50,31 @@ class Dialer:
         if keeper is not None and (found := await keeper.connect(number)) is not None:
             return found
         return await connect_loopback(number, _machine_socket)
+
+
+@asynccontextmanager
+async def open_inside(
+    world: World | None,
+    state_dir: Path,
+    pod_ports: Callable[[], Sequence[int]],
+    remark: Callable[[str], None],
+) -> AsyncIterator[Keeper]:
+    """Open a keeper whose processes are reached on this machine's localhost as well.
+
+    Not on ``pod_ports``: there the Pod's sidecars are.
+
+    Raises:
+        MethodError: this machine does not allow the namespaces.
+    """
+
+    def say(port: int, holder: str) -> None:
+        remark(f"port {port} is not shown on this machine's localhost: it belongs to {holder}")
+
+    async with (
+        open_keeper(world, state_dir=state_dir) as keeper,
+        show_ports(keeper, without=pod_ports, say=say),
+    ):
+        yield keeper
 
 
 @asynccontextmanager

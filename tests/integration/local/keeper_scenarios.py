@@ -27,7 +27,7 @@ if __name__ == "__main__":
 
 from tpconfig import errors, names
 from tpconfig.local import keeper as keepers
-from tpconfig.local import mounting, process, redirect, sshfs, world
+from tpconfig.local import mounting, process, redirect, shown, sshfs, world
 from tpconfig.local.inside.places import Bind
 
 DEADLINE_S = 60.0
@@ -190,6 +190,63 @@ async def inbound(listener: str) -> dict[str, Any]:
                 heard = (await here.loop.sock_recv(sock, 100)).decode()
             nobody = await here.keeper.connect(port + 1 if port < 65535 else port - 1)
         return {"heard": heard, "nobody": nobody is None, "tcp": here.engine.tcp_destinations}
+
+
+async def shown_ports(listener: str, taken: str) -> dict[str, Any]:
+    """Listeners inside, as this machine's own localhost shows them, before and after their end.
+
+    ``listener`` prints its ports; ``taken``: the first of them is somebody's here already.
+    """
+    said: dict[int, str] = {}
+    kept: list[int] = []
+    lines: asyncio.Queue[bytes] = asyncio.Queue()
+    argv = (sys.executable, "-I", "-u", "-c", listener)
+    spec = process.ProcessSpec("test", argv, dict(os.environ), "/")
+    async with (
+        site() as here,
+        shown.show_ports(here.keeper, without=lambda: kept, say=said.__setitem__),
+    ):
+        with socket.create_server((taken, 0)) if taken else socket.socket() as other:
+            number = other.getsockname()[1] if taken else 0
+            spec = replace(spec, env={**spec.env, "TAKEN": str(number)})
+            async with process.open_process(
+                here.keeper, spec, lambda _workload, _stream, line: lines.put_nowait(line)
+            ):
+                ports = [int(port) for port in (await lines.get()).split()]
+                kept.append(ports[-1])
+                heard = [await _heard(port) for port in ports[:-1]]
+                left_out = await _refused(ports[-1])
+        gone = [await _refused(port) for port in ports]
+    return {
+        "heard": heard,
+        "left_out": left_out,
+        "gone": all(gone),
+        "said": [who for port, who in said.items() if port == number],
+    }
+
+
+async def _heard(port: int) -> str:
+    """What a connection to this machine's localhost hears, once it is taken."""
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            heard = (await reader.read()).decode()
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        return heard
+
+
+async def _refused(port: int) -> bool:
+    """Whether nobody listens on this machine's localhost, at last."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            return True
+        writer.close()
+        await asyncio.sleep(0.05)
 
 
 async def low_port() -> dict[str, Any]:
@@ -493,6 +550,7 @@ SCENARIOS = {
         code,
         inbound,
         low_port,
+        shown_ports,
         descriptors,
         two_sites,
         endings,

@@ -42,6 +42,37 @@ def test_exposed_ports_are_reached_from_outside(person: Person, host: str, famil
     assert result == {"heard": "hello from inside", "nobody": True, "tcp": []}
 
 
+SERVERS = """
+import os, socket, threading
+hosts = ["127.0.0.1", "0.0.0.0", "127.0.0.1"]
+taken = int(os.environ["TAKEN"])
+servers = [socket.create_server((host, 0)) for host in hosts]
+if taken:
+    servers.append(socket.create_server(("127.0.0.1", taken)))
+print(*[s.getsockname()[1] for s in servers[:3]])
+def serve(s):
+    while True:
+        c, _ = s.accept()
+        c.sendall(b"inside")
+        c.close()
+for s in servers:
+    threading.Thread(target=serve, args=(s,)).start()
+"""
+
+
+def test_ports_are_shown_on_the_machines_own_localhost(person: Person) -> None:
+    """As long as they are listened on inside; but for those that are somebody else's."""
+    result = person.run("shown_ports", listener=SERVERS, taken="")
+    assert result == {"heard": ["inside", "inside"], "left_out": True, "gone": True, "said": []}
+
+
+def test_a_port_that_is_taken_here_is_said(person: Person) -> None:
+    """Once, and by whom; the others are shown."""
+    result = person.run("shown_ports", listener=SERVERS, taken="127.0.0.1")
+    assert result["heard"] == ["inside", "inside"]
+    assert result["said"] == ["tp itself, for another workload or a forward"]
+
+
 def test_ports_below_1024_are_anybodys(person: Person) -> None:
     """An ordinary user's process may listen on port 80 inside."""
     assert person.run("low_port")["heard"] == "eighty"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tpconfig.local import observe
+from tpconfig.local.sockets import loopback_ports
 from tpconfig.model.target import PodPort
 
 HEAD = "  sl  local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode\n"
@@ -81,3 +82,27 @@ def test_commands_with_a_path_are_looked_for_from_the_folder(tmp_path: Path) -> 
     assert observe.find_command("./serve", {}, str(tmp_path)) is None
     (tmp_path / "serve").chmod(0o755)
     assert observe.find_command("./serve", {}, str(tmp_path)) is not None
+
+
+def test_loopback_ports_are_those_that_localhost_reaches(tmp_path: Path) -> None:
+    """Listeners on loopback or on all addresses, of both families; no other and no connection."""
+    (tmp_path / "net").mkdir()
+    tables = {
+        "tcp": [
+            ("0100007F", 1, "0A"),
+            ("00000000", 2, "0A"),
+            ("7F7F7F7F", 3, "0A"),
+            ("0100007F", 4, "01"),
+        ],
+        "tcp6": [
+            ("0" * 32, 5, "0A"),
+            ("00000000000000000000000001000000", 6, "0A"),
+            ("0000000000000000FFFF00000100007F", 7, "0A"),
+            ("000080FE00000000FF005450B6AD1DFE", 8, "0A"),
+        ],
+    }
+    for table, sockets in tables.items():
+        lines = [LINE.format(address=a, port=p, state=s, inode=1) for a, p, s in sockets]
+        (tmp_path / "net" / table).write_text(HEAD + "".join(lines))
+    assert loopback_ports(tmp_path) == {1, 2, 5, 6, 7}
+    assert loopback_ports(tmp_path / "gone") == set()
