@@ -12,6 +12,7 @@ import pytest
 from tests.e2e import objects
 from tests.e2e.namespace import eventually
 from tests.e2e.place import Place
+from tests.e2e.terminal import Terminal
 
 
 @pytest.fixture
@@ -139,3 +140,16 @@ def test_the_end_of_every_process_is_the_sessions(place: Place) -> None:
     place.write({"web": {**objects.idle(), "run": {"command": "sleep 1; exit 3"}}})
     assert place.tp("up").returncode == 1
     assert place.exact("web") == before
+
+
+def test_a_shell_is_in_the_same_world(shop: Place) -> None:
+    """It says where it is, its exit code is the command's, and the session goes on."""
+    terminal = Terminal(shop, "shell")
+    try:
+        terminal.read_until(r"\(tp web\)")
+        assert terminal.answer("echo is-$MODE") == "is-test"
+        terminal.type("exit 3")
+        assert terminal.wait() == 3
+    finally:
+        terminal.close()
+    assert shop.status()["workloads"][0]["link"] == "up"

@@ -26,7 +26,10 @@ COMMANDS = {
     "doctor": "Examine everything that a session needs, and change nothing.",
     "config": "Print what the files come to, a value of it, or the schema for editors.",
     "convert": "Make a file of a Telepresence 1 command line.",
+    "shell": "Open a shell in a workload's world.",
     "rbac": "Print the Role that a session takes, or the janitors' account.",
+    "completion": "Print what makes bash, zsh or fish complete `tp`.",
+    "version": "Print the version, and what it runs on.",
 }
 
 
@@ -49,7 +52,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for a wrong name say which is near."""
-        if args and args[0] not in COMMANDS:
+        if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, 1)

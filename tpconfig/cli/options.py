@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tpconfig import log
+from tpconfig.cli import completing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,15 @@ _OPTIONS = (
         "files",
         multiple=True,
         metavar="FILE",
+        type=click.Path(allow_dash=True),
         help="The file (repeatable, later wins); else telepresence.yaml here or above.",
     ),
-    click.option("--context", metavar="NAME", help="The kubeconfig's context."),
+    click.option(
+        "--context",
+        metavar="NAME",
+        help="The kubeconfig's context.",
+        shell_complete=completing.contexts,
+    ),
     click.option("--kubeconfig", metavar="PATH", help="The kubeconfig; else $KUBECONFIG."),
     click.option(
         "-n", "--namespace", metavar="NAME", help="For targets that the file gives no namespace."

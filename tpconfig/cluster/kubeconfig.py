@@ -148,7 +148,7 @@ async def load(*, context: str | None, path: str | None = None) -> Access:
         UsageError: the kubeconfig is missing or broken, or has no such context.
         NoPermissionError: the credentials cannot be had.
     """
-    files = _files(path)
+    files = files_of(path)
     try:
         if files is None:
             return _in_cluster(context)
@@ -168,7 +168,7 @@ async def load(*, context: str | None, path: str | None = None) -> Access:
         kube_config._cleanup_temp_files()
 
 
-def _files(path: str | None) -> list[str] | None:
+def files_of(path: str | None) -> list[str] | None:
     """Return the kubeconfig's files, or None where a Pod's service account takes their place."""
     if path is not None:
         if not os.path.isfile(os.path.expanduser(path)):
@@ -194,7 +194,7 @@ class _Merged(kube_config.KubeConfigMerger):
 
     def load_config(self, path: str) -> None:
         """Add one file."""
-        config = _read(path)
+        config = read(path)
         if self.config_merged is None:
             self.config_merged = kube_config.ConfigNode(path, {}, path)
             self.config_merged.value.update(clusters=[], contexts=[], users=[])
@@ -210,7 +210,8 @@ class _Merged(kube_config.KubeConfigMerger):
             self.save_changes()
 
 
-def _read(path: str) -> dict[str, Any]:
+def read(path: str) -> dict[str, Any]:
+    """Read one file; a UsageError says what is wrong with it."""
     try:
         text = Path(path).read_text("utf-8")
         config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

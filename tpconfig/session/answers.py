@@ -39,7 +39,7 @@ class Answers:
                 env = one.process_environment() if request.get("all") else one.env
                 return {"env": env}
             case "world":
-                return self._world(str(request.get("workload")))
+                return self._world(request.get("workload"))
             case "down":
                 self.holding.end(End(Why.ASKED))
                 return {"ending": True}
@@ -78,12 +78,17 @@ class Answers:
             raise UsageError(f"no workload `{name}` is up", hint=f"up: {there}")
         return hosted[name]
 
-    def _world(self, name: str) -> dict[str, Any]:
-        one = self._hosted(name)
+    def _world(self, name: str | None) -> dict[str, Any]:
+        """Say how to get into a workload's world; without a name, into the only one's."""
+        there = sorted(self.session.machine.hosted)
+        if name is None and len(there) > 1:
+            raise UsageError("several workloads are up", hint=f"name one: {', '.join(there)}")
+        one = self._hosted(name or "".join(there))
         if one.keeper is None:
-            raise TpError(f"{name} is not connected yet", hint="try again in a moment")
+            raise TpError(f"{one.workload.name} is not connected yet", hint="try again in a moment")
         return {
             "keeper": one.keeper.pid,
             "env": one.process_environment(),
             "isolated": one.keeper.isolated,
+            "folder": str(self.session.machine.here.state.folder),
         }

@@ -6,19 +6,21 @@ import os
 
 import click
 
+from tpconfig.cli import completing
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
 from tpconfig.cli.wish import reload_of
 
 
 @click.command("env", short_help="Print a workload's environment.")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.workloads)
 @click.option(
     "--format",
     "form",
     default="dotenv",
     show_default=True,
     metavar="FORMAT",
+    shell_complete=completing.formats,
     help="dotenv, docker, compose, json, yaml, shell, fish, powershell, vscode, intellij.",
 )
 @click.option("--all", "everything", is_flag=True, help="With this machine's own variables.")

@@ -8,13 +8,14 @@ import sys
 
 import click
 
+from tpconfig.cli import completing
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options, wants_color
 from tpconfig.cli.wish import reload_of
 
 
 @click.command("plan", short_help="Show what `tp up` would do.")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completing.workloads)
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also its workloads.")
 @click.option("--exit-code", is_flag=True, help="Exit with 4 when there is something to do.")
 @click.option(

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from tpconfig.cli import completing
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
 from tpconfig.cli.wish import reload_of
@@ -18,7 +19,7 @@ from tpconfig.cli.wish import reload_of
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @common_options
-@click.argument("name")
+@click.argument("name", shell_complete=completing.workloads)
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD [ARG]...")
 def command(name: str, argv: tuple[str, ...], common: Common) -> None:
     """Run a command in a workload's world: its environment, names and network.

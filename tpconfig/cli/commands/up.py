@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tpconfig.cli import completing
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
 from tpconfig.cli.wish import STDIN, reload_of
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
 
 
 @click.command("up", short_help="Swap the file's workloads for local processes.")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Also its workloads.")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completing.workloads)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME",
+    help="Also its workloads.",
+    shell_complete=completing.profiles,
+)
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is up.")
 @click.option("--now", is_flag=True, help="Move the traffic before anybody listens here.")
 @click.option("--keep", is_flag=True, help="Leave what was done where `up` fails.")
@@ -33,7 +41,10 @@ if TYPE_CHECKING:
     "--plan", "plan", metavar="FILE", help="Do exactly what `tp plan -o FILE` wrote, or nothing."
 )
 @click.option(
-    "--exit-code-from", metavar="NAME", help="End with this workload's process, and its exit code."
+    "--exit-code-from",
+    metavar="NAME",
+    help="End with this workload's process, and its exit code.",
+    shell_complete=completing.workloads,
 )
 @click.option(
     "--on-conflict",
