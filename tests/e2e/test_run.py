@@ -147,7 +147,7 @@ def test_a_shell_is_in_the_same_world(shop: Place) -> None:
     terminal = Terminal(shop, "shell")
     try:
         terminal.read_until(r"\(tp web\)")
-        assert terminal.answer("echo is-$MODE") == "is-test"
+        assert "is-test" in terminal.answer("echo is-$MODE")
         terminal.type("exit 3")
         assert terminal.wait() == 3
     finally:

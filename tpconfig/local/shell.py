@@ -21,7 +21,8 @@ _BASH: Final = r"""
 __tp_prompt() {
     case $PS1 in "(tp "*) ;; *) PS1="(tp $TP_WORKLOAD) $PS1" ;; esac
 }
-PROMPT_COMMAND="${PROMPT_COMMAND:+$PROMPT_COMMAND; }__tp_prompt"
+PROMPT_COMMAND="${PROMPT_COMMAND:+$PROMPT_COMMAND
+}__tp_prompt"
 """
 
 _ZSHENV: Final = r"""

@@ -15,7 +15,7 @@ import pytest
 from tpconfig.local import shell
 
 OWN = {
-    "bash": (".bashrc", "PS1='mine> '\n"),
+    "bash": (".bashrc", "PS1='mine> '\nPROMPT_COMMAND='true;'\n"),
     "zsh": (".zshrc", "PS1='mine> '\n"),
     "fish": (".config/fish/config.fish", "function fish_prompt; echo -n 'mine> '; end\n"),
     "dash": (".profile", ""),
