@@ -67,6 +67,8 @@ class EventView:
                 return []
             case e.ProcessEnded(workload=workload, code=code):
                 return [f"{workload} ended with {code}"]
+            case e.ProcessRestarts(workload=workload, code=code, delay_s=delay_s):
+                return [f"{workload} ended with {code}: started again in {delay_s:g} s"]
             case e.LinkChanged(workload=workload, up=up, reason=reason):
                 return _link_lines(workload, up=up, reason=reason)
             case e.FileSaved() | e.FileApplied() | e.FileRefused():

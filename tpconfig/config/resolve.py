@@ -205,18 +205,34 @@ def _volumes(loaded: Loaded, volumes: Volumes) -> wish.VolumesWish:
 
 
 def _run(loaded: Loaded, here: tuple[str, str], run: Run, chosen: set[str]) -> wish.Run:
-    """Resolve a command; a text is the shell's, a list is run as it is."""
-    command = run.command
-    argv = ("/bin/sh", "-c", command) if isinstance(command, str) else tuple(command)
+    """Resolve what runs here, and how."""
+    cwd = _absolute(loaded.folder, run.cwd)
+    ready = run.ready
     return wish.Run(
-        argv=argv,
-        cwd=str(_absolute(loaded.folder, run.cwd)),
-        ready_timeout_s=run.ready.timeout_s,
+        argv=_argv(run.command),
+        cwd=str(cwd),
+        ready=wish.Ready(
+            http=ready.http,
+            port=ready.port,
+            exec=_argv(ready.exec) if ready.exec is not None else (),
+            log=ready.log,
+            timeout_s=ready.timeout_s,
+        ),
+        restart=run.restart,
+        watch=tuple(str(_absolute(cwd, path)) for path in run.watch),
+        pre=tuple(map(_argv, run.pre)),
+        build=_argv(run.build) if run.build is not None else (),
+        post=tuple(map(_argv, run.post)),
         stop_signal=run.stop.signal,
         stop_timeout_s=run.stop.timeout_s,
         depends_on=tuple(name for name in run.depends_on if name in chosen),
         source=loaded.source_of((*here, "run")),
     )
+
+
+def _argv(command: str | Sequence[str]) -> tuple[str, ...]:
+    """Return a command's words; a text is the shell's, a list is run as it is."""
+    return ("/bin/sh", "-c", command) if isinstance(command, str) else tuple(command)
 
 
 def _absolute(folder: Path, path: str) -> Path:

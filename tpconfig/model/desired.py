@@ -64,12 +64,34 @@ class VolumesWish:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """When a process counts as ready; without any check, once its exposed ports accept.
+
+    ``log`` is a regular expression; ``port`` one of this machine.
+    """
+
+    http: str | None = None
+    port: int | None = None
+    exec: tuple[str, ...] = ()
+    log: str | None = None
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """The local process; ``cwd`` is absolute."""
+    """The local process; ``cwd`` and what is watched are absolute.
+
+    ``restart`` is ``no``, ``on-failure`` or ``always``; ``build`` comes before a restart on change.
+    """
 
     argv: tuple[str, ...]
     cwd: str
-    ready_timeout_s: float = 60.0
+    ready: Ready = Ready()
+    restart: str = "no"
+    watch: tuple[str, ...] = ()
+    pre: tuple[tuple[str, ...], ...] = ()
+    build: tuple[str, ...] = ()
+    post: tuple[tuple[str, ...], ...] = ()
     stop_signal: str = "SIGTERM"
     stop_timeout_s: float = 10.0
     depends_on: tuple[str, ...] = ()

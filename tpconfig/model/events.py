@@ -72,6 +72,15 @@ class ProcessEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessRestarts:
+    """A workload's process ended by itself and is started again after ``delay_s``."""
+
+    workload: str
+    code: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class LinkChanged:
     """A workload's link came up or was lost."""
 
@@ -131,6 +140,7 @@ Event = (
     | ActionFailed
     | ProcessOutput
     | ProcessEnded
+    | ProcessRestarts
     | LinkChanged
     | FileSaved
     | FileApplied

@@ -140,12 +140,18 @@ def hosted(one: Hosted, insists: str | None = None) -> dict[str, Any]:
         "reconnects": one.reconnects,
         "forwards": [str(forward) for forward in one.forwards],
         "process": _process(one),
+        "pid": one.running.pid,
+        "restarts": one.running.restarts,
+        "started_at": one.running.started_at,
     }
 
 
 def _process(one: Hosted) -> str | None:
+    """Say what the workload's command is about."""
     if one.workload.run is None:
         return None
     if one.exit_code is not None:
         return f"ended ({one.exit_code})"
-    return "running" if one.process else "stopped"
+    if one.process is None:
+        return "stopped"
+    return str(one.running.phase)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections import deque
 from dataclasses import dataclass, field, replace
 
-from tpconfig.errors import TpError
 from tpconfig.local import environment, observe, world
 from tpconfig.local.keeper import Keeper
-from tpconfig.local.process import Process, ProcessSpec, open_process
 from tpconfig.model.desired import Forward, Workload
-from tpconfig.model.events import LinkChanged, ProcessEnded, ProcessOutput, Remark
+from tpconfig.model.events import LinkChanged, Remark
 from tpconfig.model.observed import HostedFacts
 from tpconfig.model.target import PortPair
 from tpconfig.session import exporting
@@ -21,13 +16,11 @@ from tpconfig.session.here import Here as Here
 from tpconfig.session.here import PodSide as PodSide
 from tpconfig.session.hold import Held, hold
 from tpconfig.session.podfiles import PodFiles
+from tpconfig.session.running import Running
 from tpconfig.session.traffic import Dialer, open_inside, open_redirection
 from tpconfig.tunnel.inbound import Inbound, open_inbound
 from tpconfig.tunnel.link import Link, Timing, open_link
 from tpconfig.tunnel.pipe import Connect
-
-POLL_S = 0.03
-LAST_LINES = 10
 
 
 @dataclass(slots=True)
@@ -41,8 +34,6 @@ class Hosted:
     handed_over: str | None = None
     process: str | None = None
     serving: bool = False
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    exit_code: int | None = None
     env: dict[str, str] = field(default_factory=dict)
     _renewals: int = 0
     _link: Held[Link] | None = None
@@ -50,13 +41,13 @@ class Hosted:
     _inside: world.World | None = None
     _redirect: Held[None] | None = None
     _inbound: Held[Inbound] | None = None
-    _process: Held[Process] | None = None
     files: PodFiles = field(init=False)
+    running: Running = field(init=False)
     _dialer: Dialer = field(init=False)
     _forwarding: Forwarding = field(init=False)
-    _tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def __post_init__(self) -> None:
+        self.running = Running(self.workload.name, self.here.group, self.here.emit)
         self._dialer = Dialer(lambda: self.keeper)
         folder = self.here.state.files / self.workload.name
         self.files = PodFiles(self.here.group, folder, lambda text: self.here.emit(Remark(text)))
@@ -71,6 +62,11 @@ class Hosted:
     async def forward(self, forwards: tuple[Forward, ...]) -> None:
         """Have exactly these ports of this machine arrive in the cluster."""
         await self._forwarding.change(forwards)
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the process ended with, once it has ended by itself and is not started again."""
+        return self.running.exit_code
 
     @property
     def keeper(self) -> Keeper | None:
@@ -199,7 +195,7 @@ class Hosted:
         return environment.process_environment(self.here.environ, self.env, changes)
 
     async def start(self, fingerprint: str) -> None:
-        """Start the workload's command and wait until every exposed local port accepts.
+        """Start the workload's command and wait until it is ready.
 
         Raises:
             TpError: it ended, or was not ready in time; with the last lines that it wrote.
@@ -207,25 +203,9 @@ class Hosted:
         run = self.workload.run
         assert run is not None
         assert self._keeper is not None
-        spec = ProcessSpec(self.workload.name, run.argv, self.process_environment(), run.cwd)
-        self._tail.clear()
-        self.ended, self.exit_code = asyncio.Event(), None
-        block = open_process(self._keeper.value, spec, self._output)
-        self._process = await hold(self.here.group, block)
         self.process = fingerprint
-        self.here.group.create_task(self._watch_process(self._process.value, self.ended))
-        try:
-            async with asyncio.timeout(run.ready_timeout_s):
-                await self._until_ready()
-        except TimeoutError:
-            ports = ", ".join(str(pair.local) for pair in self.ports)
-            raise TpError(
-                f"{self.workload.name}: nothing listened on {ports} for {run.ready_timeout_s:g} s",
-                hint="expose the port that the command listens on, or give it more time: "
-                "run.ready.timeout",
-                source=run.source,
-                details=tuple(self._tail),
-            ) from None
+        env = self.process_environment()
+        await self.running.start(run, self._keeper.value, env, self._closed_ports)
 
     async def listening(self) -> bool:
         """Tell whether any exposed local TCP port accepts a connection."""
@@ -240,11 +220,8 @@ class Hosted:
 
     async def stop(self) -> None:
         """Stop the workload's command."""
-        held, self._process, self.process = self._process, None, None
-        run = self.workload.run
-        if held is not None and run is not None:
-            await held.value.stop(signal.Signals[run.stop_signal], run.stop_timeout_s)
-            await held.close()
+        self.process = None
+        await self.running.stop()
 
     async def disconnect(self) -> None:
         """Close everything; remove the exports that are not to be kept."""
@@ -257,20 +234,12 @@ class Hosted:
             self.here.emit(Remark(remark))
         self.pod, self.ports, self.handed_over, self.serving = None, (), None, False
 
-    async def _until_ready(self) -> None:
-        waiting = [pair for pair in self.ports if pair.pod.protocol == "tcp"]
-        while True:
-            if self.ended.is_set():
-                raise TpError(
-                    f"{self.workload.name}: the command ended with {_said(self.exit_code)} "
-                    "before it was ready",
-                    source=self.workload.run.source if self.workload.run else None,
-                    details=tuple(self._tail),
-                )
-            waiting = [pair for pair in waiting if not await self._accepts(pair)]
-            if not waiting:
-                return
-            await asyncio.sleep(POLL_S)
+    async def _closed_ports(self) -> str | None:
+        """Say which exposed ports do not accept connections yet."""
+        closed = [one for one in self.ports if one.pod.protocol == "tcp"]
+        closed = [one for one in closed if not await self._accepts(one)]
+        ports = ", ".join(str(one.local) for one in closed)
+        return f"nothing listened on {ports}" if closed else None
 
     async def _accepts(self, pair: PortPair) -> bool:
         if pair.pod.protocol != "tcp":
@@ -280,17 +249,6 @@ class Hosted:
             return False
         sock.close()
         return True
-
-    async def _watch_process(self, process: Process, ended: asyncio.Event) -> None:
-        code = await process.wait()
-        if self._process is not None and self._process.value is process:  # it was not us
-            self.exit_code = code
-            self.here.emit(ProcessEnded(self.workload.name, code))
-        ended.set()
-
-    def _output(self, workload: str, stream: str, line: bytes) -> None:
-        self._tail.append(line.decode(errors="replace"))
-        self.here.emit(ProcessOutput(workload, stream, line))
 
     def _remark(self, text: str) -> None:
         self.here.emit(Remark(f"{self.workload.name}: {text}"))
@@ -328,9 +286,3 @@ class Hosted:
             await link.close()
         if inbound is not None:
             await inbound.close()
-
-
-def _said(code: int | None) -> str:
-    if code is not None and code < 0:
-        return signal.Signals(-code).name
-    return f"exit code {code}"

@@ -40,6 +40,8 @@ def _write(event: Event, session: str) -> None:
             values = {"action": describe.line(action), "error": message}
         case e.ProcessEnded(workload=workload, code=code):
             values = {"workload": workload, "code": code}
+        case e.ProcessRestarts(workload=workload, code=code, delay_s=delay_s):
+            values = {"workload": workload, "code": code, "delay_s": delay_s}
         case e.LinkChanged(workload=workload, up=up, reason=reason):
             values = {"workload": workload, "up": up, "reason": reason}
         case e.FileSaved(plan=plan):

@@ -48,7 +48,7 @@ async def test_a_process_that_ends_by_itself_has_an_exit_code(tmp_path: Path) ->
     """It is said, and what waits for the end of a process hears of it."""
     async with hosted(tmp_path, "sh", "-c", "exit 3") as (one, events), asyncio.timeout(20):
         await one.start("f")
-        await one.ended.wait()
+        await one.running.ended.wait()
         assert one.exit_code == 3
         assert ProcessEnded("web", 3) in events
 
@@ -57,10 +57,10 @@ async def test_a_process_that_is_stopped_has_none(tmp_path: Path) -> None:
     """A reload stops and starts it: a session that ends with its processes must not end then."""
     async with hosted(tmp_path, "sleep", "60") as (one, events), asyncio.timeout(20):
         await one.start("f")
-        first = one.ended
+        first = one.running.ended
         await one.stop()
         await first.wait()
         assert one.exit_code is None
         await one.start("g")
-        assert not one.ended.is_set()
+        assert not one.running.ended.is_set()
         assert not any(isinstance(event, ProcessEnded) for event in events)

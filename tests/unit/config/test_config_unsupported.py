@@ -45,8 +45,12 @@ workloads:
     run:
       command: x
       cwd: .
-      ready: {timeout: 5s}
-      restart: no
+      ready: {timeout: 5s, port: 1, http: "http://localhost/", exec: x, log: x}
+      restart: always
+      watch: [src]
+      pre: [x]
+      build: x
+      post: [x]
       stop: {signal: SIGINT, timeout: 5s}
       tty: false
       depends_on: [b]
@@ -71,13 +75,7 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
             f"{WORKLOAD}expose: [{{local: 1, cluster: 1, wait: 2s}}]",
             "workloads.a.expose[0].wait: 2s",
         ),
-        (f"{WORKLOAD}run: {{command: x, restart: always}}", "workloads.a.run.restart: always"),
         (f"{WORKLOAD}run: {{command: x, tty: true}}", "workloads.a.run.tty: true"),
-        (f"{WORKLOAD}run: {{command: x, watch: [src]}}", "workloads.a.run.watch"),
-        (f"{WORKLOAD}run: {{command: x, pre: [y]}}", "workloads.a.run.pre"),
-        (f"{WORKLOAD}run: {{command: x, build: y}}", "workloads.a.run.build"),
-        (f"{WORKLOAD}run: {{command: x, post: [y]}}", "workloads.a.run.post"),
-        (f"{WORKLOAD}run: {{command: x, ready: {{port: 1}}}}", "workloads.a.run.ready.port"),
     ],
 )
 def test_what_has_no_engine_is_refused_by_name(text: str, key: str, tmp_path: Path) -> None:

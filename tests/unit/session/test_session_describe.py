@@ -13,6 +13,7 @@ from tpconfig.model.desired import Run, Workload
 from tpconfig.model.observed import Claim
 from tpconfig.model.target import PodPort, PortPair, Target
 from tpconfig.session import describe
+from tpconfig.session.running import Phase
 
 WHY = Reason("because")
 WEB = Target("shop", "deployment", "web")
@@ -63,6 +64,11 @@ def test_the_line_of_an_action(action: Action, line: str) -> None:
     assert describe.line(action) == line
 
 
+def in_phase(phase: Phase) -> SimpleNamespace:
+    """A process in some phase of its life."""
+    return SimpleNamespace(phase=phase, pid=None, restarts=0, started_at=None)
+
+
 def hosted(*, runs: bool = True, **state: Any) -> dict[str, Any]:
     """Describe a hosted workload in some state."""
     workload = Workload("front", WEB, run=Run(("serve",), "/src") if runs else None)
@@ -78,6 +84,7 @@ def hosted(*, runs: bool = True, **state: Any) -> dict[str, Any]:
         "forwards": (),
         "process": None,
         "exit_code": None,
+        "running": in_phase(Phase.NONE),
     }
     return describe.hosted(SimpleNamespace(**{**quiet, **state}))  # type: ignore[arg-type]
 
@@ -97,6 +104,9 @@ def test_what_is_not_connected_yet_is_described() -> None:
         "reconnects": 0,
         "forwards": [],
         "process": "stopped",
+        "pid": None,
+        "restarts": 0,
+        "started_at": None,
     }
 
 
@@ -109,7 +119,9 @@ def test_what_is_up_is_described() -> None:
         link_up=True,
         rtt_s=0.0123456,
         process="f",
+        running=SimpleNamespace(phase=Phase.RUNNING, pid=7, restarts=2, started_at=1.0),
     )
+    assert (found["pid"], found["restarts"], found["started_at"]) == (7, 2, 1.0)
     assert (found["pod"], found["ports"]) == ("tp-0", ["3000:8080", "53:53/udp"])
     assert (found["traffic"], found["link"], found["rtt_ms"]) == ("here", "up", 12.35)
     assert found["process"] == "running"
@@ -119,7 +131,9 @@ def test_what_is_up_is_described() -> None:
     ("state", "said"),
     [
         ({"runs": False}, None),
-        ({"process": "f"}, "running"),
+        ({"process": "f", "running": in_phase(Phase.RUNNING)}, "running"),
+        ({"process": "f", "running": in_phase(Phase.HALTED)}, "stopped"),
+        ({"process": "f", "running": in_phase(Phase.WAITING)}, "waiting to be started again"),
         ({"process": "f", "exit_code": 0}, "ended (0)"),
         ({"process": None, "exit_code": -9}, "ended (-9)"),
     ],
