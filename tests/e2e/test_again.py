@@ -38,7 +38,7 @@ def test_the_second_up_changes_nothing(shop: Place) -> None:
     assert [one["metadata"]["uid"] for one in shop.agents()] == [
         one["metadata"]["uid"] for one in agents
     ]
-    assert shop.processes() == here
+    eventually(lambda: shop.processes() == here, "another process stays")
     assert shop.status()["workloads"][0]["traffic"] == "here"
 
 

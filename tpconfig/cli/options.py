@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -36,16 +36,21 @@ class Common:
         return replace(other, **said)
 
 
-_OPTIONS = (
-    click.option(
-        "-f",
-        "--file",
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _file_option(*names: str) -> Decorator:
+    return click.option(
+        *names,
         "files",
         multiple=True,
         metavar="FILE",
         type=click.Path(allow_dash=True),
         help="The file (repeatable, later wins); else telepresence.yaml here or above.",
-    ),
+    )
+
+
+_OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--context",
         metavar="NAME",
@@ -66,7 +71,15 @@ _OPTIONS = (
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the common options, as one parameter ``common``."""
+    return _with((_file_option("-f", "--file"), *_OPTIONS), function)
 
+
+def common_options_without_f(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the common options, but leave ``-f`` to it; ``--file`` names the file."""
+    return _with((_file_option("--file"), *_OPTIONS), function)
+
+
+def _with(options: Sequence[Decorator], function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapped(*args: Any, **values: Any) -> Any:
         own = Common(**{field.name: values.pop(field.name) for field in fields(Common)})
@@ -77,9 +90,10 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
             log.to_terminal(common.verbose)
         return function(*args, common=common, **values)
 
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
+    given: Callable[..., Any] = wrapped
+    for option in reversed(options):
+        given = option(given)
+    return given
 
 
 def wants_color(stream_is_terminal: bool) -> bool:

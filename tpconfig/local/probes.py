@@ -41,13 +41,13 @@ class Heard:
     """Whether a line of the output has matched."""
 
     def __init__(self, pattern: str | None) -> None:
-        self._pattern = re.compile(pattern.encode()) if pattern is not None else None
+        self._pattern = re.compile(pattern) if pattern is not None else None
         self._matched = False
 
     def line(self, line: bytes) -> None:
         """Take a line."""
         if self._pattern is not None and not self._matched:
-            self._matched = self._pattern.search(line) is not None
+            self._matched = self._pattern.search(line.decode(errors="replace")) is not None
 
     def forget(self) -> None:
         """Begin anew, with another process."""

@@ -40,6 +40,11 @@ class SessionPaths:
         return self.folder / "tp.jsonl"
 
     @property
+    def outputs(self) -> Path:
+        """What the processes wrote."""
+        return self.folder / "outputs"
+
+    @property
     def record(self) -> Path:
         """What has to be tidied up should the session be killed, as JSON."""
         return self.folder / "session.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,8 @@ class Answers:
             case "down":
                 self.holding.end(End(Why.ASKED))
                 return {"ending": True}
+            case "restart" | "start" | "stop" as what:
+                return await self._processes(what, [*request.get("workloads", ())])
             case "reload":
                 given = Reload.from_json(request) if "folder" in request else None
                 written = request.get("exactly")
@@ -51,6 +54,27 @@ class Answers:
                 return {"changes": [describe.line(action) for action in plan.actions]}
             case unknown:
                 raise UsageError(f"this session does not know the request `{unknown}`")
+
+    async def _processes(self, what: str, names: list[str]) -> dict[str, Any]:
+        """Restart, start or stop commands; without names, all of them. Says which it did."""
+        hosted = [self._hosted(name) for name in names] or [
+            one
+            for _, one in sorted(self.session.machine.hosted.items())
+            if one.workload.run is not None
+        ]
+
+        async def change(one: Hosted) -> bool:
+            if what == "stop":
+                return await one.running.halt()
+            return await one.running.again(only_halted=what == "start")
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(change(one)) for one in hosted]
+        except* TpError as errors:
+            raise errors.exceptions[0] from None
+        done = [one.workload.name for one, task in zip(hosted, tasks, strict=True) if task.result()]
+        return {"done": done, "asked": [one.workload.name for one in hosted]}
 
     def status(self) -> dict[str, Any]:
         """Describe the session; the shape is ``schemas/status.schema.json``."""

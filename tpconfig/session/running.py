@@ -113,15 +113,19 @@ class Running:
                     text = f"run.post: `{probes.shown(argv)}` ended with {said(code)}"
                     self.emit(Remark(f"{self.name}: {text}"))
 
-    async def halt(self) -> None:
-        """Stop it until it is started by hand; the workload stays as it is.
+    async def halt(self) -> bool:
+        """Stop it until it is started by hand; tell whether it was done.
 
         Raises:
             TpError: it has no command.
         """
         async with self._changing:
-            await self._end(self._alive())
+            life = self._alive()
+            if self.phase is Phase.HALTED:
+                return False
+            await self._end(life)
             self.phase, self.started_at = Phase.HALTED, None
+            return True
 
     async def again(self, *, only_halted: bool = False) -> bool:
         """Stop it and start it again, and wait until it is ready; tell whether it was done.

@@ -24,6 +24,7 @@ from tpconfig.session.identity import identify
 from tpconfig.session.lifecycle import Session
 from tpconfig.session.logged import logged
 from tpconfig.session.machine import Machine
+from tpconfig.session.outputs import kept
 from tpconfig.session.wish import Wish
 
 
@@ -49,6 +50,7 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
             emit(Remark(f"method: none, because {problem.reason} ({problem.cure})"))
             problem = None
         paths = state.open_session(place, who.id)
+        emit = kept(emit, paths.outputs)
         async with asyncio.TaskGroup() as group:
             here = Here(
                 session=who.id,

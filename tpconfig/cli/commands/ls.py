@@ -11,6 +11,7 @@ import click
 
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
+from tpconfig.cli.table import in_columns
 from tpconfig.cli.wish import reload_of
 
 if TYPE_CHECKING:
@@ -44,12 +45,7 @@ def command(all_namespaces: bool, common: Common) -> None:
 
 def table(found: Sequence[Listed]) -> str:
     """Describe sessions as a table."""
-    rows = [HEAD, *(_row(one) for one in found)]
-    widths = [max(len(row[index]) for row in rows) for index in range(len(HEAD))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return "\n".join(in_columns([HEAD, *(_row(one) for one in found)]))
 
 
 def _row(one: Listed) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import click
 
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
+from tpconfig.cli.table import in_columns
 from tpconfig.cli.wish import reload_of
 
 
@@ -51,11 +52,7 @@ def status_text(status: Mapping[str, Any]) -> str:
                 one["process"] or "-",
             )
         )
-    widths = [max(len(row[index]) for row in rows) for index in range(6)]
-    lines += [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines += in_columns(rows)
     forwards = [
         f"{forward}  (over {one['name']})"
         for one in status["workloads"]
