@@ -1,6 +1,15 @@
-"""``python -m tpconfig`` is ``tp``."""
+"""``tp``, also as ``python -m tpconfig``."""
 
-from tpconfig.cli.main import main
+from tpconfig.cli import early
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C is heard from here on."""
+    early.hear()
+    from tpconfig.cli.main import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from tpconfig.cli import early
 from tpconfig.cli.options import wants_color
 from tpconfig.errors import ExitCode, TpError
 
@@ -21,7 +22,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         import uvloop
     except ImportError:
+        early.give_back()
         return asyncio.run(work)
+    early.give_back()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
