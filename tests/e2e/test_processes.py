@@ -101,6 +101,28 @@ def test_it_is_stopped_and_started_by_name(shop: Place) -> None:
     assert "no workload `wob` is up" in wrong.stderr
 
 
+def test_a_caller_waits_for_the_process(place: Place, port: int) -> None:
+    """``wait`` of a port: who calls while nobody listens is answered when somebody does."""
+    place.apply(objects.deployment("web"), objects.service("web"), objects.client())
+    web = objects.swap(port)
+    web["expose"] = [{"local": port, "cluster": "http", "wait": "60s"}]
+    place.write({"web": web})
+    place.ok("up", "-d")
+    place.settled("web")
+    place.ok("stop", "web")
+    code = "import urllib.request as u; print('calls', flush=True); "
+    code += "print(u.urlopen('http://web', timeout=60).read().decode())"
+    caller = subprocess.Popen(
+        [*place.kubectl_command(), "exec", "deploy/client", "--", objects.PYTHON, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert caller.stdout is not None
+    assert caller.stdout.readline() == "calls\n"
+    place.ok("start", "web")
+    assert json.loads(caller.communicate(timeout=60)[0])["served_by"] == "here"
+
+
 def test_what_it_wrote_is_read_and_followed(shop: Place) -> None:
     """From the hook to the last line, by workload and count; following ends with the session."""
     lines = shop.ok("logs", "web").splitlines()

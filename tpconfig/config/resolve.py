@@ -157,6 +157,7 @@ def _workload(loaded: Loaded, name: str, chosen: set[str]) -> wish.Workload:
                 entry.local,
                 entry.cluster,
                 entry.protocol,
+                entry.wait_s,
                 loaded.source_of((*here, "expose", index)),
             )
             for index, entry in enumerate(one.expose)

@@ -50,7 +50,7 @@ ENGINES: Final[dict[str, frozenset[Any]]] = {
     "workloads.*.expose.*.local": ANY,
     "workloads.*.expose.*.cluster": ANY,
     "workloads.*.expose.*.protocol": ANY,
-    "workloads.*.expose.*.wait": frozenset({0.0}),
+    "workloads.*.expose.*.wait": ANY,
     "workloads.*.env": ANY,
     "workloads.*.pod_localhost": ANY,
     "workloads.*.volumes": ANY,

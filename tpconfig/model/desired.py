@@ -22,11 +22,15 @@ class AgentImage:
 
 @dataclass(frozen=True, slots=True)
 class Expose:
-    """One entry of ``expose``; ``cluster`` is a port of the container, by number or name."""
+    """One entry of ``expose``; ``cluster`` is a port of the container, by number or name.
+
+    A caller waits up to ``wait_s`` for somebody to listen here.
+    """
 
     local: int
     cluster: int | str
     protocol: str = "tcp"
+    wait_s: float = 0.0
     source: Source | None = field(default=None, compare=False)
 
 

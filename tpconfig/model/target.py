@@ -63,10 +63,14 @@ class PodPort:
 
 @dataclass(frozen=True, slots=True, order=True)
 class PortPair:
-    """An exposed port: what arrives at ``pod`` in the cluster is given to ``local`` here."""
+    """An exposed port: what arrives at ``pod`` in the cluster is given to ``local`` here.
+
+    A caller waits up to ``wait_s`` for somebody to listen.
+    """
 
     local: int
     pod: PodPort
+    wait_s: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.local}:{self.pod}"

@@ -10,10 +10,14 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from tpconfig.model.events import Event
+
+LOG_BYTES: Final = 1024 * 1024
+"""A log that is longer than this begins anew with the next session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,9 @@ def launch(session: Callable[[EventPipe], int], log: str, emit: Callable[[Event]
 def _leave_the_terminal(log: str) -> None:
     """Have a session and files of one's own; what was printed so far is the terminal's."""
     os.setsid()
+    with suppress(OSError):
+        if os.path.getsize(log) > LOG_BYTES:
+            os.truncate(log, 0)
     with (
         open(os.devnull, "rb") as nothing,
         open(log, "ab", opener=_private) as output,

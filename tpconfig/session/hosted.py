@@ -123,7 +123,7 @@ class Hosted:
         if self.pod != pod or self._link is None:
             await self._close_link()
             self.pod, self.ports, self.serving = pod, (), False
-            self._inbound = await hold(self.here.group, open_inbound(self._dialer.dial))
+            self._inbound = await hold(self.here.group, open_inbound(self._dialer.await_listener))
             block = open_link(
                 connect,
                 secret=bytes.fromhex(secret),
@@ -138,9 +138,9 @@ class Hosted:
             await self._redirect_to(self._link.value)
             await self.files.attach(self._link.value)
         link = self._link.value
-        self._dialer.local = {pair.pod: pair.local for pair in ports}
+        self._dialer.pairs = {pair.pod: pair for pair in ports}
         for pair in self.ports:
-            if pair.pod not in self._dialer.local:
+            if pair.pod not in self._dialer.pairs:
                 await link.unlisten(pair.pod.number, pair.pod.protocol)
         for pair in ports:
             if all(pair.pod != known.pod for known in self.ports):

@@ -17,7 +17,7 @@ from tpconfig.local.redirect import open_redirect
 from tpconfig.local.shown import show_ports
 from tpconfig.local.world import World
 from tpconfig.model.desired import Destination, Outbound
-from tpconfig.model.target import PodPort
+from tpconfig.model.target import PodPort, PortPair
 from tpconfig.tunnel.dns import PodResolver, Remembered, Resolver
 from tpconfig.tunnel.dnscache import DnsCache
 from tpconfig.tunnel.link import Link
@@ -27,6 +27,7 @@ from tpconfig.tunnel.outbound import open_outbound
 from tpconfig.tunnel.policy import Policy
 
 NO_DESCRIPTORS_PAUSE_S = 0.1
+LISTENER_POLL_S = 0.03
 
 
 @dataclass(slots=True)
@@ -37,13 +38,23 @@ class Dialer:
     """
 
     keeper: Callable[[], Keeper | None]
-    local: dict[PodPort, int] = field(default_factory=dict)
+    pairs: dict[PodPort, PortPair] = field(default_factory=dict)
+
+    async def await_listener(self, port: PodPort) -> socket.socket | None:
+        """Return a socket as ``dial`` does, but give who serves the port its time to listen."""
+        loop = asyncio.get_running_loop()
+        pair = self.pairs.get(port)
+        ends_s = loop.time() + (pair.wait_s if pair is not None else 0.0)
+        while (found := await self.dial(port)) is None and loop.time() < ends_s:
+            await asyncio.sleep(LISTENER_POLL_S)
+        return found
 
     async def dial(self, port: PodPort) -> socket.socket | None:
         """Return a socket connected to whoever serves the port; ``None`` where nobody does."""
-        number = self.local.get(port)
-        if number is None:
+        pair = self.pairs.get(port)
+        if pair is None:
             return None
+        number = pair.local
         keeper = self.keeper()
         if port.protocol == "udp":
             return await keeper.connect_udp(number) if keeper is not None else None

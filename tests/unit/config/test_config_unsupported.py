@@ -39,7 +39,7 @@ workloads:
     strategy: auto
     init: run
     pod_localhost: []
-    expose: [80, 53:53/udp, {local: 1, cluster: http, protocol: tcp}]
+    expose: [80, 53:53/udp, {local: 1, cluster: http, protocol: tcp, wait: 2s}]
     env: {set: {A: b}, unset: [C], export: [{path: x.env, format: json, keep: true}]}
     volumes: none
     run:
@@ -72,8 +72,8 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
         ("version: 1\nsession: {linger: 1m30s}", "session.linger: 1m30s"),
         (f"{WORKLOAD}mode: mirror", "workloads.a.mode: mirror"),
         (
-            f"{WORKLOAD}expose: [{{local: 1, cluster: 1, wait: 2s}}]",
-            "workloads.a.expose[0].wait: 2s",
+            f"{WORKLOAD}expose: [{{local: 1, cluster: 1, proxy_protocol: v2}}]",
+            "workloads.a.expose[0].proxy_protocol",
         ),
         (f"{WORKLOAD}run: {{command: x, tty: true}}", "workloads.a.run.tty: true"),
     ],

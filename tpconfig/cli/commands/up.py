@@ -120,6 +120,7 @@ def _detached(asked: _Asked) -> int:
     """Start the session in a process of its own, and wait until it is up."""
     from tpconfig.cli.render import EventView
     from tpconfig.local import state
+    from tpconfig.model.events import ProcessOutput
     from tpconfig.session import detached
 
     folder = state.prepare(state.folder(os.environ))
@@ -130,7 +131,8 @@ def _detached(asked: _Asked) -> int:
 
         def emit(event: Event) -> None:
             pipe.emit(event)
-            view.show(event)
+            if not isinstance(event, ProcessOutput):  # kept for `tp logs`, within bounds
+                view.show(event)
 
         try:
             code = _up(asked, emit, lambda: pipe.finish(detached.Outcome(0)), attended=False)
