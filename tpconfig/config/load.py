@@ -71,7 +71,8 @@ def load(paths: Sequence[str | Path] = (), *, cwd: Path, environ: Mapping[str, s
         place = semantic.Place(found.folder, found.paths, environ)
         wrong += semantic.check(file, sources, place, names=_names(data))
     if wrong or file is None:
-        raise _error(wrong)
+        over = sources.over()
+        raise _error([_with_chain(problem, over) for problem in wrong])
     notes = (*found.notes, *reading.notes, *notes_of(file, data, sources))
     return Loaded(file, sources, found.folder, found.paths, tuple(problems.ordered(notes)))
 
@@ -139,6 +140,12 @@ def _names(data: Any) -> frozenset[str]:
     """Return the names of all workloads, those with problems too."""
     workloads = data.get("workloads") if isinstance(data, dict) else None
     return frozenset(workloads) if isinstance(workloads, dict) else frozenset()
+
+
+def _with_chain(problem: Problem, over: Mapping[Source, tuple[Source, ...]]) -> Problem:
+    """Name the values of earlier files that the one with a problem lies over."""
+    chain = over.get(problem.source, ()) if problem.source else ()
+    return replace(problem, related=(*problem.related, *(("lies over this", at) for at in chain)))
 
 
 def _error(wrong: Sequence[Problem]) -> ConfigError:
