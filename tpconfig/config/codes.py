@@ -22,6 +22,7 @@ FOREIGN_YAML: Final = "TP112"
 BAD_INTERPOLATION: Final = "TP113"
 UNSET_VARIABLE: Final = "TP114"
 NO_VALUE: Final = "TP115"
+INCLUDE_CYCLE: Final = "TP116"
 
 LOCAL_PORT_SHARED: Final = "TP120"
 TARGET_TWICE: Final = "TP121"
@@ -63,6 +64,7 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_INTERPOLATION: "A ${…} cannot be understood.",
     UNSET_VARIABLE: "A ${VAR} without a default is not set.",
     NO_VALUE: "The key is there, but nothing stands behind it.",
+    INCLUDE_CYCLE: "Files include each other in a circle.",
     LOCAL_PORT_SHARED: "Two workloads listen on one local port of one network.",
     TARGET_TWICE: "Two workloads stand in for the same object.",
     UNKNOWN_DEPENDENCY: "`depends_on` names a workload that is not in the file.",
