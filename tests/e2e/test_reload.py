@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,6 +53,11 @@ def slow() -> dict[str, Any]:
     return {"target": "deployment/slow", "expose": [9000], "run": {"command": command}}
 
 
+def served_by(shop: Place, word: str) -> bool:
+    """Say whether every answer comes from the process with this word."""
+    return bool(shop.load("http://web", seconds=0.2)["served_by"] == {word: 10})
+
+
 def test_a_saved_file_is_applied_and_the_rest_goes_on(shop: Place) -> None:
     """Port, environment and command of one workload change; a download from another goes on."""
     before = shop.exact("web")
@@ -84,6 +91,18 @@ def test_a_broken_file_changes_nothing(shop: Place) -> None:
     file.write_text(good.replace('"here"', '"again"'))
     eventually(lambda: "as the file says after" in shop.log(), shop.log)
     eventually(lambda: shop.load("http://web", seconds=0.2)["served_by"] == {"again": 10}, shop.log)
+
+
+def test_an_included_file_is_followed(shop: Place) -> None:
+    """One that is added while the session is up counts, also when it is made only afterwards."""
+    shop.write({"web": objects.swap(3000)})
+    shop.start_up()
+    base = shop.folder / "base.yaml"
+    shop.write({}, include=[base.name])
+    eventually(lambda: "there is no file base.yaml" in shop.log(), shop.log)
+    for word in ("first", "second"):
+        base.write_text(json.dumps({"workloads": {"web": objects.swap(3000, SERVED_BY=word)}}))
+        eventually(partial(served_by, shop, word), shop.log)
 
 
 def test_what_a_session_is_known_by_cannot_change(shop: Place) -> None:

@@ -126,6 +126,11 @@ def test_all_decisions_links_say_the_number_they_lead_to() -> None:
 @pytest.mark.parametrize(("place", "text"), files_shown(), ids=lambda one: one.split("\n")[0])
 def test_every_file_shown_loads(place: str, text: str, tmp_path: Path) -> None:
     """Each YAML block of a page is a telepresence.yaml without a note, or some keys of one."""
-    path = tmp_path / "telepresence.yaml"
+    path = tmp_path / "project" / "telepresence.yaml"
+    path.parent.mkdir()
     path.write_text(completed(text), encoding="utf-8")
+    for name in re.findall(r"[^][ ,]+", "".join(re.findall(r"^include: (.*)$", text, re.M))):
+        included = path.parent / name
+        included.parent.mkdir(exist_ok=True)
+        included.write_text("# another file\n", encoding="utf-8")
     assert load([path], cwd=tmp_path, environ={"USER": "anna"}).notes == (), place

@@ -8,13 +8,16 @@ import sys
 import traceback
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from tpconfig.cli import early
-from tpconfig.cli.options import wants_color
-from tpconfig.errors import ExitCode, TpError
+from tpconfig.cli.options import wants_color, wants_json
+from tpconfig.errors import ConfigError, ExitCode, TpError
 
 T = TypeVar("T")
+
+_EXPLAINED: Final = 3
+"""Codes whose pages are named below the problems."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -49,15 +52,28 @@ def fail(error: BaseException) -> NoReturn:
 def explain(error: BaseException) -> tuple[str, int]:
     """Return an error's message and exit code; for a bug, write a report and name it."""
     if isinstance(error, TpError):
-        from tpconfig.cli.diagnostics import render
-
-        return render(error, color=wants_color(sys.stderr.isatty())), int(error.exit_code)
+        return _said(error), int(error.exit_code)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", int(ExitCode.INTERRUPTED)
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return "", int(ExitCode.FAILED)
     return _bug(error), int(ExitCode.BUG)
+
+
+def _said(error: TpError) -> str:
+    """Return an error for whoever reads: a person, or with ``--json`` a program."""
+    if wants_json():
+        from tpconfig.cli import diagnostics_json
+
+        return diagnostics_json.render(error)
+    from tpconfig.cli.diagnostics import render
+
+    text = render(error, color=wants_color(sys.stderr.isatty()))
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    codes = list(dict.fromkeys(problem.code for problem in problems))
+    more = "".join(f"\nmore: tp explain {code}" for code in codes[:_EXPLAINED])
+    return text + more
 
 
 def _bug(error: BaseException) -> str:

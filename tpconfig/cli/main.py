@@ -30,6 +30,7 @@ COMMANDS = {
     "restore": "Put back what dead sessions have left.",
     "doctor": "Examine everything that a session needs, and change nothing.",
     "config": "Print what the files come to, a value of it, or the schema for editors.",
+    "explain": "Say what the code of a diagnostic (TP104) means, and how to put it right.",
     "convert": "Make a file of a Telepresence 1 command line.",
     "shell": "Open a shell in a workload's world.",
     "rbac": "Print the Role that a session takes, or the janitors' account.",

@@ -36,6 +36,9 @@ class Common:
         return replace(other, **said)
 
 
+_JSON = f"{__name__}.json"
+"""Where a context keeps whether errors are for programs."""
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -61,7 +64,7 @@ _OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "-n", "--namespace", metavar="NAME", help="For targets that the file gives no namespace."
     ),
-    click.option("--json", is_flag=True, help="For programs: JSON on standard output."),
+    click.option("--json", is_flag=True, help="For programs: JSON, errors too."),
     click.option("-v", "--verbose", count=True, help="Say more; twice: also every request."),
     click.option(
         "--yes-i-mean", "meant", metavar="CONTEXT", help="Allow a context of cluster.protected."
@@ -86,6 +89,7 @@ def _with(options: Sequence[Decorator], function: Callable[..., Any]) -> Callabl
         context = click.get_current_context()
         above = context.parent.obj if context.parent and context.parent.obj else Common()
         common = own.over(above)
+        context.meta[_JSON] = common.json
         if common.verbose:
             log.to_terminal(common.verbose)
         return function(*args, common=common, **values)
@@ -99,3 +103,9 @@ def _with(options: Sequence[Decorator], function: Callable[..., Any]) -> Callabl
 def wants_color(stream_is_terminal: bool) -> bool:
     """Tell whether to write colours: on a terminal, unless ``NO_COLOR`` says no."""
     return stream_is_terminal and not os.environ.get("NO_COLOR")
+
+
+def wants_json() -> bool:
+    """Tell whether the running command was asked for JSON."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_JSON))

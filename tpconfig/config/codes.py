@@ -22,6 +22,7 @@ FOREIGN_YAML: Final = "TP112"
 BAD_INTERPOLATION: Final = "TP113"
 UNSET_VARIABLE: Final = "TP114"
 NO_VALUE: Final = "TP115"
+INCLUDE_CYCLE: Final = "TP116"
 
 LOCAL_PORT_SHARED: Final = "TP120"
 TARGET_TWICE: Final = "TP121"
@@ -37,7 +38,7 @@ TTL_TOO_SHORT: Final = "TP130"
 EXPOSE_WITHOUT_TRAFFIC: Final = "TP131"
 BAD_PATTERN: Final = "TP132"
 FORWARD_PORT_TWICE: Final = "TP133"
-PROXY_PROTOCOL_ON_UDP: Final = "TP134"
+TCP_ONLY: Final = "TP134"
 FORWARD_RANGE: Final = "TP135"
 
 NO_ENGINE: Final = "TP150"
@@ -63,6 +64,7 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_INTERPOLATION: "A ${…} cannot be understood.",
     UNSET_VARIABLE: "A ${VAR} without a default is not set.",
     NO_VALUE: "The key is there, but nothing stands behind it.",
+    INCLUDE_CYCLE: "Files include each other in a circle.",
     LOCAL_PORT_SHARED: "Two workloads listen on one local port of one network.",
     TARGET_TWICE: "Two workloads stand in for the same object.",
     UNKNOWN_DEPENDENCY: "`depends_on` names a workload that is not in the file.",
@@ -78,7 +80,7 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_PATTERN: "The text is not a regular expression.",
     FORWARD_PORT_TWICE: "A local port of `forwards` or `socks` is taken twice.",
     FORWARD_RANGE: "The two ranges of a forward do not fit each other, or are too long.",
-    PROXY_PROTOCOL_ON_UDP: "`proxy_protocol` exists for TCP only.",
+    TCP_ONLY: "`proxy_protocol` and `wait` exist for TCP only.",
     NO_ENGINE: "The file is valid, but this version cannot do what it asks for yet.",
     OLD_NAME: "A word of Telepresence 1 was understood; the new one is named.",
     SEVERAL_FILES: "There are several files of ours in one folder; one of them is read.",

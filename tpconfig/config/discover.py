@@ -70,15 +70,18 @@ def _named(named: Sequence[str | Path], cwd: Path) -> Found:
     for name in named:
         path = cwd / name
         if str(name) != STDIN and not path.exists():
-            problems.append(_absent(str(name), path))
+            problems.append(absent(str(name), path))
         paths.append(Path(STDIN) if str(name) == STDIN else path)
+    if paths.count(Path(STDIN)) > 1:
+        problems.append(Problem(codes.NO_FILE, "standard input can be read once: one `-f -`"))
     if problems:
         raise ConfigError(problems)
     folder = cwd if paths[0] == Path(STDIN) else Path(os.path.abspath(paths[0])).parent
     return Found(tuple(paths), folder)
 
 
-def _absent(name: str, path: Path) -> Problem:
+def absent(name: str, path: Path) -> Problem:
+    """Say that a named file is not there, with the nearest one that is."""
     try:
         beside = [
             entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml")

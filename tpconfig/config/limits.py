@@ -12,6 +12,9 @@ MAX_VALUES: Final = 20_000
 
 MAX_DEPTH: Final = 64
 
+MAX_INCLUDED: Final = 200
+"""Files that all ``include`` of one project name, each as often as it is named."""
+
 MAX_INTERPOLATED: Final = 4 << 20
 """Characters that all ``${…}`` of one document may come to."""
 

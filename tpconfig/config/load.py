@@ -9,14 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from tpconfig.config import codes, document, dotenv, limits, merge, nodes, problems, semantic
-from tpconfig.config.discover import OVERRIDE_NAMES, STDIN, Found, discover, shown
+from tpconfig.config.discover import OVERRIDE_NAMES, STDIN, Found, absent, discover, shown
+from tpconfig.config.include import Including
 from tpconfig.config.interpolate import Interpolation
 from tpconfig.config.nodes import MapNode, Node
 from tpconfig.config.oldnames import notes_of
@@ -55,25 +56,39 @@ class Loaded:
         return self.sources.source_of(path)
 
 
-def load(paths: Sequence[str | Path] = (), *, cwd: Path, environ: Mapping[str, str]) -> Loaded:
+def load(
+    paths: Sequence[str | Path] = (),
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    seen: list[Path] | None = None,
+) -> Loaded:
     """Read the named files, or those found from ``cwd`` upwards.
+
+    Args:
+        paths: the files, the later laid over the earlier; ``-`` is standard input.
+        cwd: where the command was typed.
+        environ: what ``${VAR}`` may name.
+        seen: is given every file that was read or wanted, also when the load fails.
 
     Raises:
         ConfigError: with everything that is wrong, sorted by place.
     """
     found = discover(paths, cwd=cwd)
-    reading = _Reading(found, cwd, environ)
+    reading = _Reading(found, cwd, environ, [] if seen is None else seen)
     data, sources = flatten(reading.tree(), verbatim)
     wrong = reading.problems
     file, faults = validate(data, sources, broken=reading.broken)
     wrong += [fault.problem for fault in faults]
     if file is not None:
-        place = semantic.Place(found.folder, found.paths, environ)
+        place = semantic.Place(found.folder, tuple(reading.seen), environ)
         wrong += semantic.check(file, sources, place, names=_names(data))
     if wrong or file is None:
-        raise _error(wrong)
+        over = sources.over()
+        raise _error([reading.where(_with_chain(problem, over)) for problem in wrong])
     notes = (*found.notes, *reading.notes, *notes_of(file, data, sources))
-    return Loaded(file, sources, found.folder, found.paths, tuple(problems.ordered(notes)))
+    paths_read = tuple(dict.fromkeys(reading.seen))
+    return Loaded(file, sources, found.folder, paths_read, tuple(problems.ordered(notes)))
 
 
 def validate(
@@ -141,6 +156,12 @@ def _names(data: Any) -> frozenset[str]:
     return frozenset(workloads) if isinstance(workloads, dict) else frozenset()
 
 
+def _with_chain(problem: Problem, over: Mapping[Source, tuple[Source, ...]]) -> Problem:
+    """Name the values of earlier files that the one with a problem lies over."""
+    chain = over.get(problem.source, ()) if problem.source else ()
+    return replace(problem, related=(*problem.related, *(("lies over this", at) for at in chain)))
+
+
 def _error(wrong: Sequence[Problem]) -> ConfigError:
     """Return all problems in their order, or as many as anybody reads."""
     shown_ones = problems.ordered(wrong)[: limits.MAX_PROBLEMS]
@@ -153,14 +174,20 @@ def _error(wrong: Sequence[Problem]) -> ConfigError:
 class _Reading:
     """Reads the found files into one tree."""
 
-    def __init__(self, found: Found, cwd: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, found: Found, cwd: Path, environ: Mapping[str, str], seen: list[Path]
+    ) -> None:
         self.problems: list[Problem] = []
+        self.seen = seen
         self.notes: list[Problem] = []
         self.broken: frozenset[nodes.Path] = frozenset()
         self._found = found
         self._cwd = cwd
         self._environ = environ
         self._known: Mapping[str, str] | None = None
+        self._including = Including(
+            self._file, self._variables, partial(shown, cwd=cwd), environ.get("HOME")
+        )
 
     def tree(self) -> Node:
         """Return all files laid over each other, interpolated.
@@ -168,10 +195,11 @@ class _Reading:
         Raises:
             ConfigError: a file cannot be read to its end.
         """
-        layers = [self._file(path) for path in self._found.paths]
+        layers = [self._layer(path) for path in self._found.paths]
+        self.problems += self._including.problems
         readable = [layer for layer in layers if layer is not None]
         if len(readable) < len(layers):
-            raise _error(self.problems)
+            raise _error([self.where(problem) for problem in self.problems])
         merged = merge.settle(reduce(merge.overlay, readable))
         if isinstance(merged, MapNode):
             own = {k: v for k, v in merged.items.items() if not k.startswith(EXTENSION)}
@@ -182,15 +210,35 @@ class _Reading:
         self.broken = frozenset(interpolation.broken)
         return tree
 
-    def _file(self, path: Path) -> Node | None:
+    def where(self, problem: Problem) -> Problem:
+        """Name the places that include the file that has a problem."""
+        places, source = self._including.places, problem.source
+        related = list(problem.related)
+        while source is not None and source.file in places and len(related) < limits.MAX_DEPTH:
+            source = places[source.file]
+            if source in [at for _, at in related]:
+                break
+            related.append(("included here", source))
+        return replace(problem, related=tuple(related))
+
+    def _layer(self, path: Path) -> Node | None:
+        """Return the tree of one file of the command line, and of what it includes."""
+        folder = self._found.folder if path == Path(STDIN) else path.parent
+        return self._including.tree(path, self._file(path), folder)
+
+    def _file(self, path: Path, place: Source | None = None) -> Node | None:
         """Return the tree of one file; ``None`` when it cannot be read to its end."""
+        self.seen.append(path)
         stdin = path == Path(STDIN)
         name = "<stdin>" if stdin else shown(path, cwd=self._cwd)
         try:
             content = _content(path) if not stdin else sys.stdin.buffer.read(_ENOUGH)
+        except FileNotFoundError:
+            self.problems.append(replace(absent(name, path), source=place))
+            return None
         except OSError as error:
             message = f"cannot read {name}: {error.strerror}"
-            self.problems.append(Problem(codes.NO_FILE, message))
+            self.problems.append(Problem(codes.NO_FILE, message, place))
             return None
         node, wrong = document.parse(content, name)
         self.problems += wrong

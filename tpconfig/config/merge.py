@@ -43,8 +43,9 @@ def settle(node: Node) -> Node:
 
 def _merged(base: Entry, later: Entry) -> Entry:
     """Merge two values of one key; a mapping that is only added to stays where it was."""
+    over = (base.key, *base.over)
     if later.overlaying != "merge" or base.overlaying == "reset":
-        return later
-    node = overlay(base.node, later.node)
-    key = base.key if isinstance(base.node, MapNode) and isinstance(node, MapNode) else later.key
-    return Entry(key, node)
+        return replace(later, over=over)
+    if isinstance(base.node, MapNode) and isinstance(later.node, MapNode):
+        return Entry(base.key, overlay(base.node, later.node), over=base.over)
+    return Entry(later.key, later.node, over=over)

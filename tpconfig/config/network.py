@@ -42,13 +42,15 @@ def _cluster_ports(file: File, sources: Sources) -> Iterator[Problem]:
                     hint="one port of the cluster can arrive at one local port only",
                     related=_first(sources.source_of((*at, first))),
                 )
-            if expose.proxy_protocol is not None and expose.protocol == "udp":
-                yield Problem(
-                    codes.PROXY_PROTOCOL_ON_UDP,
-                    "`proxy_protocol` exists for TCP only",
-                    sources.key_of((*at, index, "proxy_protocol")),
-                    label="remove this",
-                )
+            if expose.protocol == "udp":
+                given = {"proxy_protocol": expose.proxy_protocol, "wait": expose.wait_s}
+                for key in (key for key, value in given.items() if value):
+                    yield Problem(
+                        codes.TCP_ONLY,
+                        f"`{key}` exists for TCP only",
+                        sources.key_of((*at, index, key)),
+                        label="remove this",
+                    )
 
 
 def _local_ports(file: File, sources: Sources) -> Iterator[Problem]:

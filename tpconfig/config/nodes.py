@@ -40,11 +40,12 @@ Overlaying = Literal["merge", "override", "reset"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key's place and its value."""
+    """A key's place and its value; ``over`` are the values of earlier files, the latest first."""
 
     key: Source
     node: Node
     overlaying: Overlaying = "merge"
+    over: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

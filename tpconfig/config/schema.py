@@ -203,6 +203,11 @@ class File(Section):
     EXPECTED: ClassVar[str] = "a mapping with `version: 1`"
 
     version: Literal[1] = Field(description="The version of this format.", examples=[1])
+    include: Many[Text] = Field(
+        (),
+        description="Files that this one is laid over, relative to it; the later wins.",
+        examples=[["../team/telepresence.base.yaml"]],
+    )
     name: Name | None = Field(
         None,
         description="The session's name; left out: the folder's name.",
@@ -237,7 +242,7 @@ class File(Section):
     workloads: dict[Name, Workload] = Field(
         default_factory=dict,
         description="The workloads that local processes stand in for, by the names used in `tp "
-        "logs NAME` and everywhere else.",
+        "up NAME` and everywhere else.",
         examples=[{"dashboard": {"target": "deployment/dashboard-ui", "expose": ["3000:8080"]}}],
     )
     forwards: Many[ForwardText] = Field(

@@ -165,6 +165,7 @@ def _modes(context: Context) -> Iterator[Problem]:
                 f"`percent` of `{name}` says nothing with `mode: {workload.mode}`",
                 context.sources.key_of((*at, "percent")),
                 label="add `mode: mirror`, or remove this",
+                related=_mode(context, name),
             )
         if workload.match is not None and workload.mode != "intercept":
             yield Problem(
@@ -172,6 +173,7 @@ def _modes(context: Context) -> Iterator[Problem]:
                 f"`match` of `{name}` says nothing with `mode: {workload.mode}`",
                 context.sources.key_of((*at, "match")),
                 label="add `mode: intercept`, or remove this",
+                related=_mode(context, name),
             )
         elif workload.match is not None and not (workload.match.headers or workload.match.path):
             yield Problem(
@@ -188,6 +190,13 @@ def _modes(context: Context) -> Iterator[Problem]:
                 context.sources.key_of((*at, "expose")),
                 label="remove this",
             )
+
+
+def _mode(context: Context, name: str) -> tuple[tuple[str, Source], ...]:
+    """Return the place of a workload's mode, where the file says one."""
+    path = ("workloads", name, "mode")
+    place = context.at(*path) if path in context.sources else None
+    return (("the mode is set here", place),) if place else ()
 
 
 def _patterns(context: Context) -> Iterator[Problem]:

@@ -56,22 +56,22 @@ def is_list(annotation: Any) -> bool:
 def homes() -> dict[str, tuple[Path, ...]]:
     """Return every key with the sections that know it; ``*`` is any name, 0 any item."""
     found: dict[str, tuple[Path, ...]] = {}
-    for path, model in _sections(File, ()):
+    for path, model in sections(File, ()):
         for key in keys_of(model):
             found[key] = (*found.get(key, ()), path)
     return found
 
 
-def _sections(annotation: Any, path: Path) -> Iterator[tuple[Path, type[Section]]]:
-    """Walk all sections that a type holds."""
+def sections(annotation: Any, path: Path) -> Iterator[tuple[Path, type[Section]]]:
+    """Walk all sections that a type holds, in the file's order; ``*`` is any name, 0 any item."""
     annotation = bare(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield path, annotation
         for key, info in keys_of(annotation).items():
-            yield from _sections(info.annotation, (*path, key))
+            yield from sections(info.annotation, (*path, key))
     elif get_origin(annotation) is dict or is_list(annotation):
         part: str | int = 0 if is_list(annotation) else "*"
-        yield from _sections(_inside(annotation, part), (*path, part))
+        yield from sections(_inside(annotation, part), (*path, part))
 
 
 def _inside(annotation: Any, part: str | int) -> Any:

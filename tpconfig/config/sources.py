@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tpconfig.config.nodes import Interpolated, ListNode, MapNode, Node, Path, ScalarNode
+from tpconfig.config.nodes import Entry, Interpolated, ListNode, MapNode, Node, Path, ScalarNode
 from tpconfig.source import Source
 
 TextWanted = Callable[[Path], bool]
@@ -18,11 +18,15 @@ TextWanted = Callable[[Path], bool]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: its key (``None`` in a list), itself, and its text if it is a word."""
+    """Where a value stands: its key (``None`` in a list), itself, and its text if it is a word.
+
+    ``over`` are the places of the same key in earlier files, whose values it replaced.
+    """
 
     key: Source | None
     value: Source
     text: str | None
+    over: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,17 @@ class Sources:
         place = self.places.get(self.known(path))
         return None if place is None else place.text
 
+    def over(self) -> dict[Source, tuple[Source, ...]]:
+        """Return what lies below each value that replaced one, by its places and those in it."""
+        found: dict[Source, tuple[Source, ...]] = {}
+        inside: dict[Path, tuple[Source, ...]] = {}
+        for path, place in self.places.items():
+            over = place.over or inside.get(path[:-1], ())
+            if over:
+                inside[path] = over
+                found |= {at: over for at in (place.key, place.value) if at is not None}
+        return found
+
 
 def flatten(node: Node, text_wanted: TextWanted) -> tuple[Any, Sources]:
     """Return a tree as plain data and the index of its places."""
@@ -73,22 +88,23 @@ def flatten(node: Node, text_wanted: TextWanted) -> tuple[Any, Sources]:
     return _flatten(node, (), None, (text_wanted, sources)), sources
 
 
-def _flatten(node: Node, path: Path, key: Source | None, out: tuple[TextWanted, Sources]) -> Any:
+def _flatten(node: Node, path: Path, entry: Entry | None, out: tuple[TextWanted, Sources]) -> Any:
     text_wanted, sources = out
+    key, over = (entry.key, entry.over) if entry else (None, ())
     match node:
         case MapNode():
-            sources.places[path] = Place(key, node.source, None)
+            sources.places[path] = Place(key, node.source, None, over)
             return {
-                name: _flatten(entry.node, (*path, name), entry.key, out)
-                for name, entry in node.items.items()
+                name: _flatten(one.node, (*path, name), one, out)
+                for name, one in node.items.items()
             }
         case ListNode():
-            sources.places[path] = Place(key, node.source, None)
+            sources.places[path] = Place(key, node.source, None, over)
             return [
                 _flatten(item, (*path, index), None, out) for index, item in enumerate(node.items)
             ]
         case ScalarNode():
-            sources.places[path] = Place(key, node.source, node.text)
+            sources.places[path] = Place(key, node.source, node.text, over)
             if node.value is None or isinstance(node.value, Interpolated):
                 return node.value
             return node.text if text_wanted(path) else node.value

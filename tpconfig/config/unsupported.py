@@ -23,6 +23,7 @@ ANY: Final[frozenset[Any]] = frozenset()
 
 ENGINES: Final[dict[str, frozenset[Any]]] = {
     "version": ANY,
+    "include": ANY,
     "name": ANY,
     "cluster.context": ANY,
     "cluster.namespace": ANY,

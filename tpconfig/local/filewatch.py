@@ -44,6 +44,7 @@ async def changes(paths: Callable[[], Iterable[Path]]) -> AsyncGenerator[None, N
         watcher.follow(folders(paths()))
         seen = contents(paths())
         yield
+        seen = {**contents(paths()), **seen}
         while True:
             watcher.follow(folders(paths()))
             with suppress(TimeoutError):
@@ -55,6 +56,7 @@ async def changes(paths: Callable[[], Iterable[Path]]) -> AsyncGenerator[None, N
             seen = found
             if known != found:
                 yield
+                seen = {**contents(paths()), **seen}  # what is watched from now on
 
 
 async def _quiet(rung: asyncio.Event) -> None:

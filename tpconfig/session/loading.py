@@ -12,18 +12,25 @@ from tpconfig.model.desired import Desired, SessionWish
 from tpconfig.session.wish import ClusterChoice, Reload, Wish
 
 
-def load(reload: Reload, environ: Mapping[str, str], *, noted: list[Problem] | None = None) -> Wish:
+def load(
+    reload: Reload,
+    environ: Mapping[str, str],
+    *,
+    noted: list[Problem] | None = None,
+    seen: list[Path] | None = None,
+) -> Wish:
     """Read the file that a command is about.
 
     Args:
         reload: which files, from which folder, and what the command line adds.
         environ: for interpolation and ``TP_IMAGE``.
         noted: is given what the file should be told but is no error.
+        seen: is given every file that was read or wanted, also when this fails.
 
     Raises:
         ConfigError: it is missing, broken, or asks for what this version cannot do.
     """
-    loaded = config.load([*reload.files], cwd=Path(reload.folder), environ=environ)
+    loaded = config.load([*reload.files], cwd=Path(reload.folder), environ=environ, seen=seen)
     if problems := unsupported.check(loaded):
         raise ConfigError(problems)
     if noted is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tpconfig.errors import TpError, UsageError
 from tpconfig.local import filewatch
@@ -26,6 +27,8 @@ class Reloading:
     wish: Wish
 
     refused: bool = False
+    seen: tuple[Path, ...] = ()
+    """The files of the last look, refused or not: a broken one may include others by now."""
 
     async def apply(self, reload: Reload | None = None, *, exactly: PlanFile | None = None) -> Plan:
         """Read the file again, from there from now on, and make the world equal to it.
@@ -43,7 +46,7 @@ class Reloading:
     async def follow(self) -> None:
         """Apply the file whenever it is saved; the last good one goes on where it is broken."""
         emit = self.session.emit
-        async for _ in filewatch.changes(lambda: self.wish.paths):
+        async for _ in filewatch.changes(lambda: {*self.wish.paths, *self.seen}):
             began_s = time.monotonic()
             try:
                 wish = self._load(self.reload)
@@ -59,7 +62,11 @@ class Reloading:
                     emit(FileApplied(time.monotonic() - began_s))
 
     def _load(self, reload: Reload) -> Wish:
-        wish = loading.load(reload, self.session.machine.here.environ)
+        seen: list[Path] = []
+        try:
+            wish = loading.load(reload, self.session.machine.here.environ, seen=seen)
+        finally:
+            self.seen = tuple(seen)
         self._demand_the_same_session(wish)
         return wish
 

@@ -172,3 +172,22 @@ async def test_without_inotify(file: Path, monkeypatch: pytest.MonkeyPatch) -> N
     async with watching(file) as noticed, asyncio.timeout(10):
         replace(file)
         await noticed.get()
+
+
+async def test_a_file_that_is_followed_from_now_on(file: Path, tmp_path: Path) -> None:
+    """What a change adds to the files (an include) counts from the moment that it is read."""
+    other = tmp_path / "other" / "base.yaml"
+    other.parent.mkdir()
+    other.write_text("old")
+    paths = [file]
+    found = filewatch.changes(lambda: paths)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        await anext(found)
+        file.write_text("with an include")
+        await anext(found)
+        paths.append(other)
+        noticed = tasks.create_task(anext(found))
+        await asyncio.sleep(0)
+        replace(other)
+        await noticed
+    await found.aclose()

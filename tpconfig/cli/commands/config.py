@@ -77,13 +77,17 @@ def schema() -> None:
 
 def _load(common: Common) -> Loaded:
     """Load the files and show the notes about them."""
-    from tpconfig.cli.diagnostics import render_problems
+    from tpconfig.cli import diagnostics, diagnostics_json, render
     from tpconfig.config.load import load
 
     loaded = load(common.files, cwd=Path.cwd(), environ=os.environ)
-    if loaded.notes:
-        color = wants_color(sys.stderr.isatty())
-        print(render_problems(loaded.notes, color=color), file=sys.stderr)
+    color = wants_color(sys.stderr.isatty())
+    for note in loaded.notes:
+        if common.json:
+            text = diagnostics_json.render_problem(note, word="note")
+        else:
+            text = diagnostics.render_problem(note, color=color)
+        render.write(text, sys.stderr)
     return loaded
 
 
