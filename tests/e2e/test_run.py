@@ -153,3 +153,19 @@ def test_a_shell_is_in_the_same_world(shop: Place) -> None:
     finally:
         terminal.close()
     assert shop.status()["workloads"][0]["link"] == "up"
+
+
+def test_who_waits_is_let_go_when_it_is_up_and_when_it_is_down(place: Place) -> None:
+    """Before the session has begun already; past the time it is said what is missing."""
+    place.apply(objects.deployment("web"))
+    place.write({"web": objects.idle()})
+    late = place.tp("wait", "--timeout", "1s")
+    assert late.returncode == 1
+    assert "not up after 1 s: no session is up" in late.stderr
+    waiting = place.start("wait", "--timeout", "2m")
+    place.ok("up", "-d")
+    assert waiting.wait(timeout=60) == 0
+    assert place.tp("wait", "wob").returncode == 2
+    waiting = place.start("wait", "--for", "down", "--timeout", "2m")
+    place.ok("down")
+    assert waiting.wait(timeout=60) == 0

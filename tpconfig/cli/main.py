@@ -23,6 +23,7 @@ COMMANDS = {
     "restart": "Restart processes of the running session.",
     "stop": "Stop processes; their workloads stay swapped.",
     "start": "Start processes that were stopped.",
+    "wait": "Wait until the session is up, or has ended.",
     "run": "Run a command in a workload's world: its environment, names and network.",
     "env": "Print the environment that a workload's Pod and the file give.",
     "reload": "Apply the file to the running session, as saving it does.",

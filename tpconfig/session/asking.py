@@ -17,13 +17,18 @@ from tpconfig.session.wish import Reload
 NOT_UP = "no session is up"
 
 
+class NotUpError(TpError):
+    """No session lives here, or none of that name."""
+
+
 async def ask(
     reload: Reload, environ: Mapping[str, str], request: control.Message
 ) -> control.Message:
     """Ask the living session of the file; without a file, the only one that lives here.
 
     Raises:
-        TpError: none lives, or several could be meant.
+        NotUpError: none lives.
+        TpError: several could be meant.
     """
     name = _name(reload, environ)
     place = state.folder(environ)
@@ -34,13 +39,13 @@ async def ask(
             living.append((status, one))
     if not living:
         of = f" of the name {name}" if name else ""
-        raise TpError(f"{NOT_UP}{of}", hint="start one: tp up -d")
+        raise NotUpError(f"{NOT_UP}{of}", hint="start one: tp up -d")
     if len(living) > 1:
         found = ", ".join(f"{status['name']} ({one})" for status, one in living)
         raise TpError(f"several sessions are up: {found}", hint="name the file with -f")
     answer = await control.ask(state.session(place, living[0][1]).socket, request)
     if answer is None:
-        raise TpError("the session ended a moment ago", hint="start one: tp up -d")
+        raise NotUpError("the session ended a moment ago", hint="start one: tp up -d")
     return answer
 
 

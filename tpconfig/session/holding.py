@@ -31,6 +31,7 @@ class Why(Enum):
     ENDED_ELSEWHERE = "ended elsewhere"
     PROCESSES_ENDED = "every process ended"
     NAMED_ENDED = "the named process ended"
+    ONE_ENDED = "a process ended"
     LOST = "what it was about is gone"
 
 
@@ -51,6 +52,7 @@ class Holding:
     session: Session
     exit_code_from: str | None = None
     stay: bool = False
+    abort_on_exit: bool = False
     lost: bool = False
     ended: asyncio.Future[End] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -221,6 +223,8 @@ class Holding:
                 self.end(End(Why.NAMED_ENDED, code=named.exit_code))
             running = [one for one in hosted.values() if one.workload.run is not None]
             codes = [one.exit_code for one in running if one.exit_code is not None]
+            if codes and self.abort_on_exit:
+                self.end(End(Why.ONE_ENDED, code=int(any(code != 0 for code in codes))))
             if codes and len(codes) == len(hosted) and not self.stay:
                 failed = any(code != 0 for code in codes)
                 self.end(End(Why.PROCESSES_ENDED, code=int(failed)))

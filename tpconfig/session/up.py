@@ -38,6 +38,7 @@ class UpOptions:
     stay: bool = False
     watch: bool = True
     exit_code_from: str | None = None
+    abort_on_exit: bool = False
     exactly: PlanFile | None = None
 
 
@@ -63,7 +64,9 @@ async def up(wish: Wish, options: UpOptions, emit: Emit, is_up: Callable[[], Non
                     await _hand_over(session, options, emit)
                     is_up()
                     return 0
-                holding = Holding(session, options.exit_code_from, options.stay)
+                holding = Holding(
+                    session, options.exit_code_from, options.stay, options.abort_on_exit
+                )
                 reloading = Reloading(session, options.reload, wish)
                 answers = Answers(session, holding, reloading)
                 with log.to_file(paths.own_log) as own_log:
@@ -168,7 +171,7 @@ async def _finish(session: Session, end: End, interrupts: Interrupts) -> None:
                 with suppress(TpError):
                     await lease.forget(session.api, namespace, session.identity.id)
             session.emit(SessionEnded(f"ended by {end.by}: {end.reason}"))
-        case Why.ASKED | Why.NAMED_ENDED | Why.PROCESSES_ENDED | Why.LOST:
+        case Why.ASKED | Why.NAMED_ENDED | Why.PROCESSES_ENDED | Why.ONE_ENDED | Why.LOST:
             await _undo(session, interrupts)
             session.emit(SessionEnded(end.why.value))
 

@@ -147,3 +147,35 @@ async def test_what_is_deleted_before_the_first_look_is_noticed(
     else:
         await watching.services("shop")
         assert said == ["service web was deleted: it calls nobody any more"]
+
+
+ENDS: list[tuple[dict[str, Any], list[int | None], End | None]] = [
+    ({}, [None, 1], None),
+    ({}, [0, 1], End(Why.PROCESSES_ENDED, code=1)),
+    ({}, [0, 0], End(Why.PROCESSES_ENDED)),
+    ({"stay": True}, [0, 1], None),
+    ({"abort_on_exit": True}, [None, None], None),
+    ({"abort_on_exit": True}, [None, 0], End(Why.ONE_ENDED)),
+    ({"abort_on_exit": True, "stay": True}, [None, 7], End(Why.ONE_ENDED, code=1)),
+    ({"exit_code_from": "w0"}, [None, 7], None),
+    ({"exit_code_from": "w1"}, [None, 7], End(Why.NAMED_ENDED, code=7)),
+]
+"""How the session was asked, what its processes ended with, and how it ends by that."""
+
+
+@pytest.mark.parametrize(("asked", "codes", "end"), ENDS)
+async def test_the_end_of_processes_may_be_the_sessions(
+    asked: dict[str, Any], codes: list[int | None], end: End | None
+) -> None:
+    """Of all of them, of any, of the one that was named; and with -d of none."""
+    hosted = {
+        f"w{number}": SimpleNamespace(exit_code=code, workload=SimpleNamespace(run=True))
+        for number, code in enumerate(codes)
+    }
+    session: Any = SimpleNamespace(machine=SimpleNamespace(hosted=hosted))
+    one = Holding(session, **asked)
+    looking = asyncio.ensure_future(one._processes())
+    await asyncio.sleep(0)
+    await asyncio.sleep(holding.POLL_S * 1.5)
+    looking.cancel()
+    assert (one.ended.result() if one.ended.done() else None) == end

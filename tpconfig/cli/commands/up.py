@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     help="End with this workload's process, and its exit code.",
     shell_complete=completing.workloads,
 )
+@click.option("--abort-on-exit", is_flag=True, help="End when any process ends for good.")
 @click.option(
     "--on-conflict",
     type=click.Choice(["fail", "wait", "takeover"]),
@@ -61,6 +62,7 @@ def command(
     no_watch: bool,
     plan: str | None,
     exit_code_from: str | None,
+    abort_on_exit: bool,
     on_conflict: str | None,
     common: Common,
 ) -> None:
@@ -68,9 +70,8 @@ def command(
 
     Shows the plan and applies it: claims each target, starts an agent Pod beside the original,
     hands its environment and names over, starts the process, moves the traffic, and scales the
-    original to 0. Ctrl-C, `tp down`, or the end of every process puts it all back.
-
-    The session follows the file: what is saved is planned and applied while the rest goes on.
+    original to 0. Ctrl-C, `tp down`, or the end of every process puts it all back. Until then what
+    is saved in the file is planned and applied while the rest goes on.
 
     With NAMEs, only these workloads and what they depend on. Without a `run` in the file, a shell
     that lives in the cluster; its end is the session's.
@@ -85,6 +86,7 @@ def command(
             watch=not no_watch,
             plan=plan,
             exit_code_from=exit_code_from,
+            abort_on_exit=abort_on_exit,
             on_conflict=on_conflict,
         )
         code = _detached(asked) if detach else _here(asked)
@@ -105,6 +107,7 @@ class _Asked:
     watch: bool
     plan: str | None
     exit_code_from: str | None
+    abort_on_exit: bool
     on_conflict: str | None
 
 
@@ -172,6 +175,7 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
         stay=not attended,
         watch=asked.watch and STDIN not in reload.files,
         exit_code_from=asked.exit_code_from,
+        abort_on_exit=asked.abort_on_exit,
         exactly=exactly,
     )
     return edge.run(up(wish, options, emit, is_up))
