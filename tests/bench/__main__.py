@@ -49,6 +49,10 @@ def measure(place: Place, runs: int) -> dict[str, Any]:
         pods.append(starting.bare_pod_s(place, number))
         ups.append(starting.up_s(place))
     figures["bare_pod_s"], figures["up_s"] = statistics.median(pods), statistics.median(ups)
+    say("saving the file")
+    place.call(place.tp("up", "-d"))
+    figures["save_s"] = statistics.median(starting.saves_s(place, 2 * runs))
+    place.call(place.tp("down"))
     say("the data path")
     return figures | datapath.measure(place)
 
@@ -68,6 +72,7 @@ def table(figures: dict[str, Any]) -> str:
             f"{figures['up_s']:.2f} s",
             f"{figures['up_s'] / figures['bare_pod_s']:.2f} x a bare Pod",
         ),
+        ("file saved to command runs with it", f"{figures['save_s'] * 1000:.0f} ms", ""),
     ]
     peer = figures["kubectl"]
     for way in ("out", "in"):

@@ -14,6 +14,9 @@ from contextlib import contextmanager
 
 from tests.bench.place import IMAGE, PYTHON, Place
 
+SETTLE_S = 0.5
+"""Between two saves."""
+
 
 def help_s(place: Place) -> Callable[[], float]:
     """Return what takes the wall time of ``tp --help``."""
@@ -61,6 +64,26 @@ def up_s(place: Place) -> float:
     place.call(place.tp("up", "-d"))
     took_s = float(stamp.read_text()) - began_s
     place.call(place.tp("down"))
+    return took_s
+
+
+def saves_s(place: Place, count: int) -> list[float]:
+    """Return the seconds from each save of the file to the start of the command with it.
+
+    Of the session that is up; the environment is what changes.
+    """
+    stamp, file = place.folder / "stamp", place.folder / "telepresence.yaml"
+    wish = json.loads(file.read_text())
+    took_s = []
+    for number in range(count):
+        time.sleep(SETTLE_S)
+        stamp.unlink(missing_ok=True)
+        wish["workloads"]["web"]["env"] = {"set": {"ROUND": str(number)}}
+        began_s = time.time()
+        file.write_text(json.dumps(wish))
+        while not (stamp.exists() and stamp.read_text()):
+            time.sleep(0.002)
+        took_s.append(float(stamp.read_text()) - began_s)
     return took_s
 
 

@@ -40,6 +40,7 @@ class Hosted:
     _keeper: Held[Keeper] | None = None
     _inside: world.World | None = None
     _redirect: Held[None] | None = None
+    _way: tuple[object, ...] = ()
     _inbound: Held[Inbound] | None = None
     files: PodFiles = field(init=False)
     running: Running = field(init=False)
@@ -258,7 +259,10 @@ class Hosted:
 
     async def _redirect_to(self, link: Link) -> None:
         """Have what the processes send go through this link; they stay as they are."""
-        redirect, self._redirect = self._redirect, None
+        way = (link, self.keeper, self.here.outbound, self.workload.pod_localhost)
+        if self._redirect is not None and way == self._way:
+            return
+        redirect, self._redirect, self._way = self._redirect, None, way
         if redirect is not None:
             await redirect.close()
         if self.keeper is not None:
