@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from tpconfig.cli.diagnostics import Word
+from tpconfig.config import codes
 from tpconfig.errors import ConfigError, Problem, TpError
 from tpconfig.source import Source
 
@@ -26,8 +27,9 @@ def render_problem(problem: Problem, *, word: Word) -> str:
         "label": problem.label,
         "hint": problem.hint,
         "related": [{"message": said, "source": _place(at)} for said, at in problem.related],
-        "explain": f"tp explain {problem.code}",
     }
+    if problem.code in codes.MEANINGS:
+        found["explain"] = f"tp explain {problem.code}"
     return json.dumps(found, ensure_ascii=False)
 
 

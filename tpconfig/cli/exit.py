@@ -68,11 +68,13 @@ def _said(error: TpError) -> str:
 
         return diagnostics_json.render(error)
     from tpconfig.cli.diagnostics import render
+    from tpconfig.config import codes
 
     text = render(error, color=wants_color(sys.stderr.isatty()))
     problems = error.problems if isinstance(error, ConfigError) else ()
-    codes = list(dict.fromkeys(problem.code for problem in problems))
-    more = "".join(f"\nmore: tp explain {code}" for code in codes[:_EXPLAINED])
+    known = [problem.code for problem in problems if problem.code in codes.MEANINGS]
+    pages = list(dict.fromkeys(known))[:_EXPLAINED]
+    more = "".join(f"\nmore: tp explain {code}" for code in pages)
     return text + more
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "ls": "List the sessions of a namespace or of the whole cluster.",
     "restore": "Put back what dead sessions have left.",
     "doctor": "Examine everything that a session needs, and change nothing.",
+    "init": "Write a first file for workloads of the cluster, with comments.",
     "config": "Print what the files come to, a value of it, or the schema for editors.",
     "explain": "Say what the code of a diagnostic (TP104) means, and how to put it right.",
     "convert": "Make a file of a Telepresence 1 command line.",
@@ -75,7 +76,7 @@ class Commands(click.Group):
 
 EPILOG = """\b
 A first session:
-  1. write a telepresence.yaml (tp.yaml.example shows every key):
+  1. write a telepresence.yaml (tp init does, from what the cluster has):
        version: 1
        workloads:
          web:

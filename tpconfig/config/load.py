@@ -62,6 +62,7 @@ def load(
     cwd: Path,
     environ: Mapping[str, str],
     seen: list[Path] | None = None,
+    unsaved: Mapping[Path, bytes] | None = None,
 ) -> Loaded:
     """Read the named files, or those found from ``cwd`` upwards.
 
@@ -70,12 +71,14 @@ def load(
         cwd: where the command was typed.
         environ: what ``${VAR}`` may name.
         seen: is given every file that was read or wanted, also when the load fails.
+        unsaved: what files hold in place of what is on the disk.
 
     Raises:
         ConfigError: with everything that is wrong, sorted by place.
     """
     found = discover(paths, cwd=cwd)
     reading = _Reading(found, cwd, environ, [] if seen is None else seen)
+    reading.unsaved = unsaved or {}
     data, sources = flatten(reading.tree(), verbatim)
     wrong = reading.problems
     file, faults = validate(data, sources, broken=reading.broken)
@@ -179,6 +182,7 @@ class _Reading:
     ) -> None:
         self.problems: list[Problem] = []
         self.seen = seen
+        self.unsaved: Mapping[Path, bytes] = {}
         self.notes: list[Problem] = []
         self.broken: frozenset[nodes.Path] = frozenset()
         self._found = found
@@ -232,7 +236,10 @@ class _Reading:
         stdin = path == Path(STDIN)
         name = "<stdin>" if stdin else shown(path, cwd=self._cwd)
         try:
-            content = _content(path) if not stdin else sys.stdin.buffer.read(_ENOUGH)
+            if path in self.unsaved:
+                content = self.unsaved[path]
+            else:
+                content = _content(path) if not stdin else sys.stdin.buffer.read(_ENOUGH)
         except FileNotFoundError:
             self.problems.append(replace(absent(name, path), source=place))
             return None

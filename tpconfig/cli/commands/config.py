@@ -66,6 +66,28 @@ def get(path: str, common: Common) -> None:
         render.write("" if value is None else str(value))
 
 
+@command.command("set", short_help="Set one value in the file, and keep its comments.")
+@click.argument("path")
+@click.argument("value")
+@common_options
+def set_(path: str, value: str, common: Common) -> None:
+    """Set the value at PATH (workloads.web.expose[0]) to VALUE, which is YAML on one line.
+
+    The file is the first one that is found, or the one that -f names. Only the text of this value
+    changes; what is not there yet is added, an item behind a list's last one too. Where the file
+    would not be valid any more, it is left as it is.
+    """
+    from tpconfig.cli import render
+    from tpconfig.config import saving
+
+    try:
+        winner = saving.set_value(common.files, path, value, cwd=Path.cwd(), environ=os.environ)
+    except (Exception, KeyboardInterrupt) as error:
+        edge.fail(error)
+    if winner is not None:
+        render.write(f"note: set, but {winner} lies over it", sys.stderr)
+
+
 @command.command("schema", short_help="Print the file's JSON Schema.")
 def schema() -> None:
     """Print the JSON Schema of telepresence.yaml (draft 2020-12), for editors."""
