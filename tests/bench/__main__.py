@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench import datapath, many, starting
+from tests.bench import datapath, loading, many, starting
 from tests.bench.place import Place, open_place
 
 
@@ -24,7 +24,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each start-up figure (median)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--many", type=int, metavar="N", help="only: N workloads in one command")
+    parser.add_argument("--files", action="store_true", help="only: loading; needs no cluster")
     options = parser.parse_args()
+    if options.files:
+        print(json.dumps(loading.measure(max(options.runs, 7)), indent=2))
+        return
     with (
         tempfile.TemporaryDirectory(prefix="tp-bench-") as folder,
         open_place(Path(folder)) as place,
@@ -43,6 +47,7 @@ def measure(place: Place, runs: int) -> dict[str, Any]:
     """Take every figure, one after the other."""
     say("tp --help")
     figures: dict[str, Any] = {"help_s": median(starting.help_s(place), runs)}
+    figures |= loading.measure(max(runs, 7))
     say("a bare Pod, and tp up")
     pods, ups = [], []
     for number in range(runs):
@@ -66,6 +71,12 @@ def table(figures: dict[str, Any]) -> str:
     """Lay the figures out as Markdown."""
     rows = [
         ("`tp --help`", f"{figures['help_s']:.3f} s", ""),
+        (
+            "a file of 3,000 lines, loaded and checked",
+            f"{figures['file_3000_lines_ms']:.0f} ms",
+            "",
+        ),
+        ("a file of 5 lines", f"{figures['file_5_lines_ms']:.1f} ms", ""),
         ("bare Pod, create to Ready", f"{figures['bare_pod_s']:.2f} s", ""),
         (
             "`tp up`, start to command runs",

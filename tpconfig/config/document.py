@@ -240,8 +240,8 @@ class _Reader:
     def _range(self, start: yaml.Event, end: yaml.Event) -> Source:
         """Return the place of a node: all of it, or its first line."""
         first, last = cast(_Mark, start.start_mark), cast(_Mark, end.end_mark)
-        end_column = last.column if last.line == first.line else None
-        return self._text.at(first.line, first.column, end_column)
+        line = first.line
+        return self._text.at(line, first.column, last.column if last.line == line else None)
 
     def _refuse(
         self, code: str, message: str, event: yaml.Event, hint: str | None = None

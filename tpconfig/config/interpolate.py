@@ -44,21 +44,24 @@ class Interpolation:
     _written: int = 0
 
     def apply(self, node: Node, path: Path = ()) -> Node:
-        """Return the tree with every value interpolated; broken ones stay as they are."""
+        """Return the tree with every value interpolated; broken ones stay as they are.
+
+        What holds no variable is the same node as before.
+        """
         match node:
             case MapNode():
-                items = {
-                    key: replace(entry, node=self.apply(entry.node, (*path, key)))
+                changed = {
+                    key: replace(entry, node=made)
                     for key, entry in node.items.items()
+                    if (made := self.apply(entry.node, (*path, key))) is not entry.node
                 }
-                return replace(node, items=items)
+                return replace(node, items={**node.items, **changed}) if changed else node
             case ListNode():
-                return replace(
-                    node,
-                    items=tuple(
-                        self.apply(item, (*path, index)) for index, item in enumerate(node.items)
-                    ),
+                items = tuple(
+                    self.apply(item, (*path, index)) for index, item in enumerate(node.items)
                 )
+                same = all(new is old for new, old in zip(items, node.items, strict=True))
+                return node if same else replace(node, items=items)
             case ScalarNode():
                 return self._scalar(node, path)
 

@@ -26,19 +26,32 @@ def overlay(base: Node, later: Node) -> Node:
 
 
 def settle(node: Node) -> Node:
-    """Return a tree without the keys that were reset, for when all files are laid over it."""
+    """Return a tree without the keys that were reset, for when all files are laid over it.
+
+    What has none is the same node as before: most of a large file is not written anew.
+    """
     match node:
         case MapNode():
             kept = {
-                key: replace(entry, node=settle(entry.node))
+                key: _settled(entry)
                 for key, entry in node.items.items()
                 if entry.overlaying != "reset"
             }
-            return replace(node, items=kept)
+            same = len(kept) == len(node.items) and all(
+                entry is node.items[key] for key, entry in kept.items()
+            )
+            return node if same else replace(node, items=kept)
         case ListNode():
-            return replace(node, items=tuple(settle(item) for item in node.items))
+            items = tuple(settle(item) for item in node.items)
+            same = all(new is old for new, old in zip(items, node.items, strict=True))
+            return node if same else replace(node, items=items)
         case _:
             return node
+
+
+def _settled(entry: Entry) -> Entry:
+    node = settle(entry.node)
+    return entry if node is entry.node else replace(entry, node=node)
 
 
 def _merged(base: Entry, later: Entry) -> Entry:

@@ -54,14 +54,15 @@ class Text:
         """Return a range of one line; all arguments count from 0, as libyaml does."""
         lines = self.lines
         text = lines[line] if line < len(lines) else ""
-        end = len(text.rstrip()) if end_column is None else end_column
+        if end_column is None:
+            end_column = len(text.rstrip())
         return Source(
-            file=self.file,
-            line=line + 1,
-            column=column + 1,
-            end_column=max(end, column + 1) + 1,
-            text=text,
-            before=lines[line - 1] if 0 < line <= len(lines) else None,
+            self.file,
+            line + 1,
+            column + 1,
+            (end_column if end_column > column else column + 1) + 1,
+            text,
+            lines[line - 1] if 0 < line <= len(lines) else None,
         )
 
 

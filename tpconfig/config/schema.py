@@ -45,13 +45,13 @@ VERBATIM: Final[tuple[Path, ...]] = (
 )
 """Where a value is its text, whatever it looks like: ``VERSION: 1.10``, ``[sleep, 010]``."""
 
-_SHORTEST: Final = min(map(len, VERBATIM))
+_HEADS: Final = frozenset(pattern[2:4] for pattern in VERBATIM)
 _DEFAULT_IMAGE: Final = AgentImage()
 
 
 def verbatim(path: Path) -> bool:
     """Say whether a value keeps its text."""
-    if len(path) < _SHORTEST:
+    if path[2:4] not in _HEADS:
         return False
     return any(
         len(path) == len(pattern)

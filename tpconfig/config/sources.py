@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tpconfig.config.nodes import Entry, Interpolated, ListNode, MapNode, Node, Path, ScalarNode
+from tpconfig.config.nodes import Entry, ListNode, MapNode, Node, Path, ScalarNode
 from tpconfig.source import Source
 
 TextWanted = Callable[[Path], bool]
@@ -105,6 +105,6 @@ def _flatten(node: Node, path: Path, entry: Entry | None, out: tuple[TextWanted,
             ]
         case ScalarNode():
             sources.places[path] = Place(key, node.source, node.text, over)
-            if node.value is None or isinstance(node.value, Interpolated):
+            if node.value is None or isinstance(node.value, str):
                 return node.value
             return node.text if text_wanted(path) else node.value
