@@ -13,9 +13,10 @@ from typing import Final, Protocol, assert_never
 
 from tpconfig.mux import frames
 from tpconfig.mux import session as sessions
-from tpconfig.mux.flow import Turns
+from tpconfig.mux.flow import Turns, Unsent
 from tpconfig.mux.session import MAX_STREAMS, Role, Session
 from tpconfig.mux.transport import MuxStream
+from tpconfig.mux.window import FIRST_WINDOW
 
 __all__ = ["Mux", "MuxStream", "Pipe", "Role"]
 
@@ -24,11 +25,6 @@ LINGER_S: Final = 60.0
 
 MAX_HELD: Final = 1024 * 1024
 """Bytes of answers to a peer that asks and does not read, before it is given up."""
-
-
-RECEIVE_WINDOW: Final = 1 << 20
-"""Bytes that the peer may have under way on each stream; yamux's 256 KiB bound bulk transfers even
-on one machine, where a round trip behind a full pipe takes milliseconds."""
 
 
 class Pipe(Protocol):
@@ -53,6 +49,9 @@ class Mux:
         lost: is called once, after every stream's ``connection_lost``, when the mux ended by
             anything but its own ``close()``: the pipe was lost, or the peer broke the protocol.
         max_streams: streams open at once, past which the peer's new ones are reset.
+
+    Attributes:
+        unsent: what all streams' bytes that wait to be sent come to.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Mux:
         lost: Callable[[str], None],
         max_streams: int = MAX_STREAMS,
     ) -> None:
-        self._session = Session(role, receive_window=RECEIVE_WINDOW, max_streams=max_streams)
+        self._session = Session(role, first_window=FIRST_WINDOW, max_streams=max_streams)
         self._pipe = pipe
         self._accept = accept
         self._lost = lost
@@ -73,6 +72,7 @@ class Mux:
         self._lingering: dict[int, asyncio.TimerHandle] = {}
         self._pings: dict[int, asyncio.Future[float]] = {}
         self._turns: Turns[MuxStream] = Turns()
+        self.unsent = Unsent()
         self._flush_scheduled = False
         self._pipe_full = False
         self._held = 0
@@ -82,6 +82,11 @@ class Mux:
     def stream_count(self) -> int:
         """Streams whose protocols are still connected."""
         return len(self._streams)
+
+    @property
+    def granted(self) -> int:
+        """Bytes that the peer may send, or has sent and nobody here has read."""
+        return self._session.granted
 
     def open(self, protocol: asyncio.BaseProtocol, *, opening: bytes = b"") -> MuxStream:
         """Open a stream; SYN and ``opening`` leave with whatever else is written in this tick.
@@ -180,6 +185,7 @@ class Mux:
         """Forget a stream; one that the peer has not finished is remembered for a while."""
         stream_id = stream.stream_id
         self._streams.pop(stream_id, None)
+        self._session.forget(stream_id)
         if self._ended is None and self._session.is_open(stream_id):
             self._lingering[stream_id] = self._loop.call_later(
                 LINGER_S, self._stop_lingering, stream_id
@@ -265,14 +271,15 @@ class Mux:
             self._stop_lingering(stream_id)
 
     def _stop_lingering(self, stream_id: int) -> None:
-        self._forget_lingering(stream_id)
         self._session.reset(stream_id)
+        self._forget_lingering(stream_id)
         self.nudge()
 
     def _forget_lingering(self, stream_id: int) -> None:
         timer = self._lingering.pop(stream_id, None)
         if timer is not None:
             timer.cancel()
+            self._session.forget(stream_id)
 
     def _give_up(self, reason: str) -> None:
         """End because of the peer, after what the session still has to tell it."""

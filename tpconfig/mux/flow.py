@@ -22,6 +22,32 @@ SMALL_ROUND: Final = 128 * 1024
 """Bytes of one round that may go before the bulk, which therefore never stops."""
 
 
+SEND_MEMORY: Final = 32 * 1024 * 1024
+"""Bytes that all streams of a link together keep unsent; near it each stream is paused sooner, at
+it with its first write."""
+
+SEND_SHARE: Final = 8
+"""What one stream may keep of the room that is left in ``SEND_MEMORY``, as a divisor."""
+
+
+class Unsent:
+    """What the bytes that wait in all streams of a link come to.
+
+    Each stream may keep a share of the room that is left, so the stalled ones stop early enough for
+    those that move (dynamic thresholds, as switches share their buffers: Choudhury, Hahne 1998).
+    """
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    @property
+    def share(self) -> int:
+        """Bytes that one stream may keep for now; those that have more are to pause."""
+        return max(SEND_MEMORY - self.size, 0) // SEND_SHARE
+
+
 class Outbox:
     """Bytes that one stream has not sent yet; chunks are cut by views, small ones are joined."""
 

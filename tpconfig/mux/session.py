@@ -10,22 +10,30 @@ for event in session.events_received(): ...
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from tpconfig.mux import frames
+from tpconfig.mux.events import DataReceived as DataReceived
+from tpconfig.mux.events import Event as Event
+from tpconfig.mux.events import GoneAway as GoneAway
+from tpconfig.mux.events import Pong as Pong
+from tpconfig.mux.events import SendWindowOpened as SendWindowOpened
+from tpconfig.mux.events import StreamFinished as StreamFinished
+from tpconfig.mux.events import StreamOpened as StreamOpened
+from tpconfig.mux.events import StreamReset as StreamReset
 from tpconfig.mux.frames import ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE
 from tpconfig.mux.frames import ProtocolError as ProtocolError
-from tpconfig.mux.stream import State, Step, Stream
+from tpconfig.mux.stream import RECEIVES_LATER, State, Step, Stream
 from tpconfig.mux.stream import StreamClosedError as StreamClosedError
 from tpconfig.mux.stream import WindowExhausted as WindowExhausted
-
-INITIAL_WINDOW: Final = 256 * 1024
-"""Bytes that each end may send on a fresh stream, by yamux's specification."""
+from tpconfig.mux.window import LINK_MEMORY, YAMUX_STREAMS, YAMUX_WINDOW, Windows
 
 MAX_STREAMS: Final = 8192
-"""Streams open at once; past it a new one of the peer's is reset."""
+"""Streams of a link open at once; past it a new one of the peer's is reset, one of ours fails."""
+
+ROUND_PING: Final = 0
+"""The value of the pings that measure a round trip; those that are asked for count from 1."""
 
 
 class Role(Enum):
@@ -36,62 +44,7 @@ class Role(Enum):
 
 
 class SessionClosedError(Exception):
-    """No new stream on this session: one end said GO_AWAY, or the ids are used up."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOpened:
-    """The peer opened a stream."""
-
-    stream_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class DataReceived:
-    """Bytes arrived; give them back with ``consumed`` when they are dealt with."""
-
-    stream_id: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StreamFinished:
-    """The peer will send nothing more on this stream."""
-
-    stream_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class StreamReset:
-    """The peer gave the stream up; it is gone."""
-
-    stream_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendWindowOpened:
-    """The peer gave credit."""
-
-    stream_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """The answer to the ping that returned this value."""
-
-    value: int
-
-
-@dataclass(frozen=True, slots=True)
-class GoneAway:
-    """The peer takes no new streams; ``code`` says why (``frames.GO_AWAY_*``)."""
-
-    code: int
-
-
-Event = (
-    DataReceived | SendWindowOpened | StreamOpened | StreamFinished | StreamReset | Pong | GoneAway
-)
+    """No new stream on this session: too many are open, GO_AWAY was said, the ids are used up."""
 
 
 class Session:
@@ -99,7 +52,9 @@ class Session:
 
     Args:
         role: client or server.
-        receive_window: bytes that the peer may have under way on each stream, at least 256 KiB.
+        memory: bytes that the peer may make this end hold, over all streams.
+        first_window: bytes that both ends take for granted on a fresh stream; yamux's, unless
+            the peer is known to have another one.
         max_streams: how many streams may be open before the peer's new ones are reset.
     """
 
@@ -107,15 +62,16 @@ class Session:
         self,
         role: Role,
         *,
-        receive_window: int = INITIAL_WINDOW,
-        max_streams: int = MAX_STREAMS,
+        memory: int = LINK_MEMORY,
+        first_window: int = YAMUX_WINDOW,
+        max_streams: int = YAMUX_STREAMS,
     ) -> None:
-        if not INITIAL_WINDOW <= receive_window <= frames.MAX_LENGTH:
-            raise ValueError(f"receive window of {receive_window} bytes")
-        self.receive_window = receive_window
+        self._windows = Windows(memory=memory, first=first_window, max_streams=max_streams)
         self._max_streams = max_streams
         self._reader = frames.FrameReader()
         self._streams: dict[int, Stream] = {}
+        self._unread: dict[int, Stream] = {}  # closed, with bytes that wait for the application
+        self._round: dict[int, int] | None = None  # bytes taken of each stream since the ping
         self._out: list[bytes | memoryview] = []
         self._events: list[Event] = []
         self._next_id = 1 if role is Role.CLIENT else 2
@@ -131,6 +87,12 @@ class Session:
         return len(self._streams)
 
     @property
+    def granted(self) -> int:
+        """Bytes that the peer may send, or has sent and the application has not taken."""
+        open_ones = sum(stream.window for stream in self._streams.values())
+        return open_ones + sum(stream.unread for stream in self._unread.values())
+
+    @property
     def wants_to_send(self) -> bool:
         """Whether ``data_to_send`` has something."""
         return bool(self._out)
@@ -139,16 +101,17 @@ class Session:
         """Open a stream; it may be sent on at once.
 
         Raises:
-            SessionClosedError: one end said GO_AWAY, or no id is left.
+            SessionClosedError: one end said GO_AWAY, too many are open, or no id is left.
         """
         if self._failed or self._gone_here or self._gone_there:
             raise SessionClosedError("the session takes no new streams")
+        if self._is_full():
+            raise SessionClosedError(f"{self._max_streams} streams are open")
         stream_id = self._next_id
         if stream_id > frames.MAX_LENGTH:
             raise SessionClosedError("the session has used up its stream ids")
         self._next_id += 2
-        self._add(stream_id, State.OPENING)
-        self._frame(WINDOW_UPDATE, SYN, stream_id, self.receive_window - INITIAL_WINDOW)
+        self._add(stream_id, State.OPENING, SYN)
         return stream_id
 
     def is_open(self, stream_id: int) -> bool:
@@ -191,8 +154,10 @@ class Session:
 
     def reset(self, stream_id: int) -> None:
         """Give a stream up (RST); nothing happens when it is gone already."""
-        if self._streams.pop(stream_id, None) is not None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
             self._frame(WINDOW_UPDATE, RST, stream_id, 0)
+            self._remove(stream)
 
     def consumed(self, stream_id: int, size: int) -> None:
         """Say that the application has taken ``size`` bytes; a gone stream is no error.
@@ -201,15 +166,28 @@ class Session:
             ValueError: more than what arrived.
         """
         stream = self._streams.get(stream_id)
+        if stream is None:
+            self._taken_late(stream_id, size)
+            return
+        delta = stream.give_back(size)
+        if self._round is not None:
+            self._round[stream_id] = self._round.get(stream_id, 0) + size
+        if delta:
+            self._frame(WINDOW_UPDATE, 0, stream_id, delta)
+            if self._round is None:
+                self._round = {}
+                self._frame(PING, SYN, 0, ROUND_PING)
+
+    def forget(self, stream_id: int) -> None:
+        """Say that the application will take nothing more of a stream."""
+        stream = self._unread.pop(stream_id, None)
         if stream is not None:
-            delta = stream.give_back(size, window=self.receive_window)
-            if delta:
-                self._frame(WINDOW_UPDATE, 0, stream_id, delta)
+            self._windows.end(stream.window)
 
     def ping(self) -> int:
         """Ask for a ``Pong`` with the value that is returned."""
         value = self._next_ping
-        self._next_ping = (value + 1) & frames.MAX_LENGTH
+        self._next_ping = value + 1 if value < frames.MAX_LENGTH else ROUND_PING + 1
         self._frame(PING, SYN, 0, value)
         return value
 
@@ -246,6 +224,7 @@ class Session:
         except ProtocolError:
             self._failed = True
             self._streams.clear()
+            self._unread.clear()
             self.go_away(frames.GO_AWAY_PROTOCOL_ERROR)
             raise
 
@@ -285,11 +264,10 @@ class Session:
         if stream_id <= self._highest_there:
             raise ProtocolError(f"stream {stream_id} is opened again")
         self._highest_there = stream_id
-        if self._gone_here or len(self._streams) >= self._max_streams:
+        if self._gone_here or self._is_full():
             self._frame(WINDOW_UPDATE, RST, stream_id, 0)
             return None
-        stream = self._add(stream_id, State.OPEN)
-        self._frame(WINDOW_UPDATE, ACK, stream_id, self.receive_window - INITIAL_WINDOW)
+        stream = self._add(stream_id, State.OPEN, ACK)
         self._events.append(StreamOpened(stream_id))
         return stream
 
@@ -312,6 +290,8 @@ class Session:
     def _receive_ping(self, flags: int, value: int) -> None:
         if flags == SYN:
             self._frame(PING, ACK, 0, value)
+        elif flags == ACK and value == ROUND_PING:
+            self._end_round()
         elif flags == ACK:
             self._events.append(Pong(value))
         else:
@@ -323,14 +303,47 @@ class Session:
             raise StreamClosedError(f"stream {stream_id} is gone")
         return stream
 
-    def _add(self, stream_id: int, state: State) -> Stream:
-        stream = Stream(stream_id, state, send_budget=INITIAL_WINDOW, credit=self.receive_window)
+    def _end_round(self) -> None:
+        """Widen the windows of which more than half was used within the round trip."""
+        used, self._round = self._round or {}, None
+        for stream_id, size in used.items():
+            stream = self._streams.get(stream_id)
+            if stream is None or size * 2 < stream.window or stream.state not in RECEIVES_LATER:
+                continue
+            extra = self._windows.grow(stream.window)
+            if extra:
+                stream.grow(extra)
+                self._frame(WINDOW_UPDATE, 0, stream_id, extra)
+
+    def _is_full(self) -> bool:
+        return len(self._streams) + len(self._unread) >= self._max_streams
+
+    def _add(self, stream_id: int, state: State, flag: int) -> Stream:
+        """Begin a stream, and tell the peer how much more than the first window it may send."""
+        first, extra = self._windows.first, self._windows.begin()
+        stream = Stream(stream_id, state, send_budget=first, credit=first + extra)
         self._streams[stream_id] = stream
+        self._frame(WINDOW_UPDATE, flag, stream_id, extra)
         return stream
 
     def _forget_if_closed(self, stream: Stream) -> None:
         if stream.state is State.CLOSED:
-            del self._streams[stream.stream_id]
+            self._remove(stream)
+
+    def _remove(self, stream: Stream) -> None:
+        """Forget a stream; what the application has not taken of it goes on to count."""
+        del self._streams[stream.stream_id]
+        if stream.unread:
+            self._unread[stream.stream_id] = stream
+        else:
+            self._windows.end(stream.window)
+
+    def _taken_late(self, stream_id: int, size: int) -> None:
+        stream = self._unread.get(stream_id)
+        if stream is not None:
+            stream.give_back(size)
+            if not stream.unread:
+                self.forget(stream_id)
 
     def _frame(self, kind: int, flags: int, stream_id: int, length: int) -> None:
         self._out.append(frames.encode(kind, flags, stream_id, length))

@@ -13,7 +13,11 @@ from collections.abc import Callable
 from typing import Final, cast
 
 HIGH_WATER: Final = 256 * 1024
-"""Unsent bytes of one transport above which the other one is not read."""
+"""Unsent bytes of a stream above which the socket is not read."""
+
+SOCKET_HIGH_WATER: Final = 0
+"""Unsent bytes of a socket above which the stream is not read: what its own buffer in the kernel
+does not take waits in the stream, where it counts against the link's memory."""
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """``struct linger``: on, 0 seconds."""
@@ -49,7 +53,8 @@ class End(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start, or wait for the other end."""
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        socket_here = transport.get_extra_info("socket") is not None
+        self.transport.set_write_buffer_limits(SOCKET_HIGH_WATER if socket_here else HIGH_WATER)
         if self._other._lost:
             reset(self.transport)
         elif self._other.transport is not None:

@@ -70,18 +70,26 @@ class Stream:
         send_budget: what may still be sent.
         credit: what the peer may still send.
         owed: what the application took and the peer has not been told of.
+        window: what credit, the bytes that wait for the application, and ``owed`` come to.
         sends: whether DATA may be sent.
         receives: whether DATA may arrive.
     """
 
-    __slots__ = ("credit", "owed", "receives", "send_budget", "sends", "state", "stream_id")
+    __slots__ = (
+        "credit", "owed", "receives", "send_budget", "sends", "state", "stream_id", "window",
+    )  # fmt: skip
 
     def __init__(self, stream_id: int, state: State, *, send_budget: int, credit: int) -> None:
         self.stream_id = stream_id
         self.send_budget = send_budget
-        self.credit = credit
+        self.credit = self.window = credit
         self.owed = 0
         self._enter(state)
+
+    @property
+    def unread(self) -> int:
+        """Bytes that arrived and that the application has not taken."""
+        return self.window - self.credit - self.owed
 
     def _enter(self, state: State) -> None:
         self.state = state
@@ -149,20 +157,25 @@ class Stream:
             raise ProtocolError(f"stream {self.stream_id}: send window overflows")
         self.send_budget += size
 
-    def give_back(self, size: int, *, window: int) -> int:
+    def give_back(self, size: int) -> int:
         """Account for ``size`` bytes that the application took.
 
         Returns:
-            The credit to tell the peer of now; 0 while less than a quarter of ``window`` is owed.
+            The credit to tell the peer of now; 0 while less than a quarter of the window is owed.
 
         Raises:
             ValueError: more than what arrived.
         """
-        if size < 0 or self.credit + self.owed + size > window:
+        if not 0 <= size <= self.unread:
             raise ValueError(f"stream {self.stream_id}: {size} bytes were not outstanding")
         self.owed += size
-        if self.owed * 4 < window or self.state not in RECEIVES_LATER:
+        if self.owed * 4 < self.window or self.state not in RECEIVES_LATER:
             return 0
         delta, self.owed = self.owed, 0
         self.credit += delta
         return delta
+
+    def grow(self, size: int) -> None:
+        """Give the peer ``size`` more than it ever had."""
+        self.window += size
+        self.credit += size

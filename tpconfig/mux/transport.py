@@ -7,7 +7,7 @@ from collections import deque
 from enum import Enum
 from typing import Any, Final, Protocol, cast
 
-from tpconfig.mux.flow import Outbox
+from tpconfig.mux.flow import Outbox, Unsent
 from tpconfig.mux.session import Session
 
 HIGH_WATER: Final = 64 * 1024
@@ -16,6 +16,11 @@ HIGH_WATER: Final = 64 * 1024
 
 class Carrier(Protocol):
     """What a stream needs of its mux."""
+
+    @property
+    def unsent(self) -> Unsent:
+        """What all streams' unsent bytes come to."""
+        ...
 
     def wants_turn(self, stream: MuxStream) -> None:
         """``stream`` has something to send, if its window allows."""
@@ -114,6 +119,7 @@ class MuxStream(asyncio.Transport):
         if not data or self._phase is not Phase.OPEN:
             return
         self._outbox.append(data)
+        self._carrier.unsent.size += len(data)
         self._carrier.wants_turn(self)
         self._pause_if_full()
 
@@ -201,6 +207,7 @@ class MuxStream(asyncio.Transport):
                 data = self._outbox.take(limit)
                 self._session.send(self.stream_id, data)
                 size = len(data)
+                self._carrier.unsent.size -= size
         if self._fin_wanted and not self._fin_sent and not self._outbox.size:
             self._session.finish(self.stream_id)
             self._fin_sent = True
@@ -210,7 +217,7 @@ class MuxStream(asyncio.Transport):
 
     def resume_if_drained(self) -> None:
         """Ask the protocol for more when the backlog is down to the low mark."""
-        if self._writing_paused and self._outbox.size <= self._low:
+        if self._writing_paused and self._outbox.size <= self._allowed(self._low):
             self._writing_paused = False
             self._guarded(self._protocol.resume_writing)
 
@@ -257,8 +264,11 @@ class MuxStream(asyncio.Transport):
         elif self._fin_sent and self._phase is not Phase.LOST:
             self._end(None)
 
+    def _allowed(self, mark: int) -> int:
+        return min(mark, self._carrier.unsent.share)
+
     def _pause_if_full(self) -> None:
-        if self._outbox.size > self._high and not self._writing_paused:
+        if self._outbox.size > self._allowed(self._high) and not self._writing_paused:
             self._writing_paused = True
             self._guarded(self._protocol.pause_writing)
 
@@ -266,6 +276,7 @@ class MuxStream(asyncio.Transport):
         if self._phase is Phase.LOST:
             return
         self._phase = Phase.LOST
+        self._carrier.unsent.size -= self._outbox.size
         self._outbox.clear()
         self._inbox.clear()
         self._carrier.left(self)

@@ -109,8 +109,11 @@ def test_a_peer_that_stops_reading_bounds_what_is_buffered(loop_factory: LoopFac
 
     async def test() -> None:
         async with open_pair(lambda stream: Echo()) as (client, server):
+            ends = [open_streams(client.mux, opening=b"x") for _ in range(40)]
+            for reader, _ in ends:
+                await reader.readexactly(1)  # answered, so the whole window is open
             server.transport.pause_reading()
-            writers = [open_streams(client.mux)[1] for _ in range(40)]
+            writers = [writer for _, writer in ends]
 
             async def send(writer: asyncio.StreamWriter) -> None:
                 for _ in range(100):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tpconfig.mux.session import (
-    INITIAL_WINDOW,
     DataReceived,
     Event,
     GoneAway,
@@ -20,6 +19,7 @@ from tpconfig.mux.session import (
     StreamReset,
     WindowExhausted,
 )
+from tpconfig.mux.window import YAMUX_WINDOW
 
 
 class Talk:
@@ -137,8 +137,8 @@ def test_reset_of_a_gone_stream_is_nothing(talk: Talk) -> None:
 def test_no_bytes_without_credit(talk: Talk) -> None:
     """The window of 256 KiB can be used up, and not overdrawn."""
     stream_id = talk.client.open()
-    assert talk.client.send_budget(stream_id) == INITIAL_WINDOW
-    talk.client.send(stream_id, bytes(INITIAL_WINDOW))
+    assert talk.client.send_budget(stream_id) == YAMUX_WINDOW
+    talk.client.send(stream_id, bytes(YAMUX_WINDOW))
     assert talk.client.send_budget(stream_id) == 0
     with pytest.raises(WindowExhausted):
         talk.client.send(stream_id, b"x")
@@ -147,20 +147,20 @@ def test_no_bytes_without_credit(talk: Talk) -> None:
 def test_credit_comes_back_when_the_bytes_are_taken(talk: Talk) -> None:
     """The sender gets its budget back only for what the receiver's application took."""
     stream_id = talk.client.open()
-    talk.client.send(stream_id, bytes(INITIAL_WINDOW))
+    talk.client.send(stream_id, bytes(YAMUX_WINDOW))
     talk.up()
     assert talk.down() == []
-    talk.server.consumed(stream_id, INITIAL_WINDOW)
+    talk.server.consumed(stream_id, YAMUX_WINDOW)
     assert talk.down() == [SendWindowOpened(1)]
-    assert talk.client.send_budget(stream_id) == INITIAL_WINDOW
+    assert talk.client.send_budget(stream_id) == YAMUX_WINDOW
 
 
 def test_small_credit_is_saved_up(talk: Talk) -> None:
     """Less than a quarter of a window is not worth a frame."""
     stream_id = talk.opened()
-    talk.client.send(stream_id, bytes(INITIAL_WINDOW // 4))
+    talk.client.send(stream_id, bytes(YAMUX_WINDOW // 4))
     talk.up()
-    talk.server.consumed(stream_id, INITIAL_WINDOW // 4 - 1)
+    talk.server.consumed(stream_id, YAMUX_WINDOW // 4 - 1)
     assert not talk.server.wants_to_send
     talk.server.consumed(stream_id, 1)
     assert talk.down() == [SendWindowOpened(1)]
@@ -178,22 +178,11 @@ def test_more_than_arrived_cannot_be_consumed(talk: Talk) -> None:
 def test_no_credit_for_a_finished_peer(talk: Talk) -> None:
     """Who has said FIN needs no credit."""
     stream_id = talk.opened()
-    talk.client.send(stream_id, bytes(INITIAL_WINDOW))
+    talk.client.send(stream_id, bytes(YAMUX_WINDOW))
     talk.client.finish(stream_id)
     talk.up()
-    talk.server.consumed(stream_id, INITIAL_WINDOW)
+    talk.server.consumed(stream_id, YAMUX_WINDOW)
     assert not talk.server.wants_to_send
-
-
-def test_a_larger_window_is_announced() -> None:
-    """An end with a larger receive window says so when the stream opens, on either side."""
-    client = Session(Role.CLIENT, receive_window=1024 * 1024)
-    server = Session(Role.SERVER, receive_window=512 * 1024)
-    stream_id = client.open()
-    server.receive_data(client.data_to_send())
-    client.receive_data(server.data_to_send())
-    assert server.send_budget(stream_id) == 1024 * 1024
-    assert client.send_budget(stream_id) == 512 * 1024
 
 
 def test_ping_is_answered_with_its_value(talk: Talk) -> None:

@@ -10,7 +10,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tpconfig.mux import frames
 from tpconfig.mux.session import (
-    INITIAL_WINDOW,
     DataReceived,
     ProtocolError,
     Role,
@@ -19,6 +18,7 @@ from tpconfig.mux.session import (
     StreamOpened,
     StreamReset,
 )
+from tpconfig.mux.window import YAMUX_WINDOW
 
 flags = st.integers(0, 15)
 stream_ids = st.integers(0, 9)
@@ -85,7 +85,7 @@ class TwoEnds(RuleBasedStateMachine):
         if len(self.known[side]) < 6:
             self.known[side].add(self.ends[side].open())
 
-    @rule(side=st.integers(0, 1), size=st.integers(0, INITIAL_WINDOW), data=st.data())
+    @rule(side=st.integers(0, 1), size=st.integers(0, YAMUX_WINDOW), data=st.data())
     def send(self, side: int, size: int, data: Any) -> None:
         """Send as much as the budget allows of ``size`` bytes."""
         stream_id = self.pick(data, side)
@@ -140,7 +140,7 @@ class TwoEnds(RuleBasedStateMachine):
                     assert key not in self.eof
                     self.received[key] = self.received.get(key, 0) + len(data)
                     self.unconsumed[key] = self.unconsumed.get(key, 0) + len(data)
-                    assert self.unconsumed[key] <= INITIAL_WINDOW
+                    assert self.unconsumed[key] <= YAMUX_WINDOW
                 case StreamFinished(stream_id):
                     self.eof.add((side, stream_id))
                 case StreamReset(stream_id):

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from mux_fakes import Ends, Recorder, settle
 
-from tpconfig.mux.aio import RECEIVE_WINDOW
 from tpconfig.mux.splice import HIGH_WATER, Splice
+from tpconfig.mux.window import START_WINDOW
 
 
 class Chain:
@@ -124,12 +124,12 @@ async def test_what_is_held_is_bounded() -> None:
     chain = Chain()
     chain.dial(b"x")
     await settle()
-    chain.near.stream.write(bytes(2 * RECEIVE_WINDOW))
+    chain.near.stream.write(bytes(2 * START_WINDOW))
     await settle()
-    assert chain.near.stream.get_write_buffer_size() >= RECEIVE_WINDOW
+    assert chain.near.stream.get_write_buffer_size() >= START_WINDOW
     chain.connect()
     await settle(2000)
-    assert len(chain.far.data) == 2 * RECEIVE_WINDOW + 1
+    assert len(chain.far.data) == 2 * START_WINDOW + 1
 
 
 async def test_a_side_that_went_early_resets_the_other() -> None:
@@ -148,7 +148,7 @@ async def test_a_side_that_went_early_resets_the_other() -> None:
 async def test_a_slow_side_slows_the_other(chain: Chain) -> None:
     """Bytes between a fast and a stopped side are bounded by two windows and a buffer."""
     chain.far.stream.pause_reading()
-    size = 4 * RECEIVE_WINDOW + HIGH_WATER
+    size = 4 * START_WINDOW + HIGH_WATER
     chain.near.stream.write(bytes(size))
     await settle(2000)
     assert chain.splice.a.received < size

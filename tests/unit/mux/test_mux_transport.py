@@ -8,8 +8,8 @@ import pytest
 from mux_fakes import Ends, Recorder, settle
 
 from tpconfig.mux import aio
-from tpconfig.mux.aio import RECEIVE_WINDOW
 from tpconfig.mux.transport import HIGH_WATER
+from tpconfig.mux.window import START_WINDOW
 
 
 async def test_an_accepted_stream_is_made_before_its_data() -> None:
@@ -99,7 +99,7 @@ async def test_a_peer_that_goes_on_after_close_is_reset() -> None:
     opener, acceptor = await ends.open()
     acceptor.stream.close()
     await settle()
-    opener.stream.write(bytes(RECEIVE_WINDOW + 1))
+    opener.stream.write(bytes(START_WINDOW + 1))
     await settle()
     assert isinstance(opener.error, ConnectionResetError)
 
@@ -109,7 +109,7 @@ async def test_a_peer_that_had_used_its_window_before_close_is_reset() -> None:
     ends = Ends()
     opener, acceptor = await ends.open()
     acceptor.stream.pause_reading()
-    opener.stream.write(bytes(RECEIVE_WINDOW + 1))
+    opener.stream.write(bytes(START_WINDOW + 1))
     await settle()
     acceptor.stream.close()
     await settle()
@@ -160,7 +160,7 @@ async def test_paused_reading_holds_one_window() -> None:
     ends = Ends()
     opener, acceptor = await ends.open()
     acceptor.stream.pause_reading()
-    opener.stream.write(bytes(RECEIVE_WINDOW + HIGH_WATER + 1))
+    opener.stream.write(bytes(START_WINDOW + HIGH_WATER + 1))
     await settle()
     assert opener.calls[-1] == "pause"
     assert opener.stream.get_write_buffer_size() == HIGH_WATER + 1
@@ -168,7 +168,7 @@ async def test_paused_reading_holds_one_window() -> None:
     acceptor.stream.resume_reading()
     assert acceptor.data == b""
     await settle()
-    assert len(acceptor.data) == RECEIVE_WINDOW + HIGH_WATER + 1
+    assert len(acceptor.data) == START_WINDOW + HIGH_WATER + 1
     assert opener.calls[-1] == "resume"
 
 
