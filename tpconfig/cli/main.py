@@ -34,7 +34,7 @@ COMMANDS = {
     "init": "Write a first file for workloads of the cluster, with comments.",
     "config": "Print what the files come to, a value of it, or the schema for editors.",
     "explain": "Say what the code of a diagnostic (TP104) means, and how to put it right.",
-    "convert": "Make a file of a Telepresence 1 command line.",
+    "convert": "Make a file of mirrord's, or of a Telepresence 1 command line.",
     "rbac": "Print the Role that a session takes, or the janitors' account.",
     "completion": "Print what makes bash, zsh or fish complete `tp`.",
     "version": "Print the version, and what it runs on.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -10,11 +11,14 @@ from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
 
 
-@click.command("convert", short_help="Make a file of a Telepresence 1 command line.")
-@click.argument("words", nargs=-1, required=True, metavar="-- telepresence [OPTION]...")
+@click.command("convert", short_help="Make a file of another tool's.")
+@click.argument("words", nargs=-1, required=True, metavar="FILE | -- telepresence [OPTION]...")
 @common_options
 def command(words: tuple[str, ...], common: Common) -> None:
-    """Print the telepresence.yaml that does what a command line of Telepresence 1 did.
+    """Print the telepresence.yaml that does what another tool's file or command line did.
+
+    FILE is a mirrord.json (TOML and YAML too) or a mirrord-up.yaml; the command line is one of
+    Telepresence 1.
 
     What could not be carried over is said in its comments and on standard error, with what to do
     instead. Nothing is written, and no cluster is asked:
@@ -23,10 +27,13 @@ def command(words: tuple[str, ...], common: Common) -> None:
       tp convert -- telepresence --swap-deployment web --expose 8080 --run npm start
     """
     from tpconfig.cli import render
-    from tpconfig.config.convert import draft, telepresence1
+    from tpconfig.config.convert import draft, files, telepresence1
 
     try:
-        converted = telepresence1.convert(words)
+        if len(words) == 1 and Path(words[0]).name != "telepresence":
+            converted = files.convert(Path(words[0]), words[0])
+        else:
+            converted = telepresence1.convert(words)
         text = converted.text()
         draft.check(text)
     except (Exception, KeyboardInterrupt) as error:
