@@ -262,7 +262,12 @@ Command = Annotated[
 ]
 
 METHODS: Final = ("auto", "namespace", "inject", "vpn", "container", "none")
-OLD_METHODS: Final = {"vpn-tcp": "vpn", "inject-tcp": "inject", "docker": "container"}
+OLD_METHODS: Final = {
+    "vpn-tcp": "vpn",
+    "inject-tcp": "inject",
+    "docker": "container",
+    "docker-run": "container",
+}
 """Telepresence 1's words, and ours."""
 
 
