@@ -35,6 +35,7 @@ class Phase(StrEnum):
     WAITING = "waiting to be started again"
     HALTED = "stopped"
     ENDED = "ended"
+    UNSTARTED = "could not be started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,11 @@ class Running:
         self._heard.forget()
         spawned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks.insert(0, self.group.create_task(self._supervise(life, spawned)))
-        await spawned
+        try:
+            await spawned
+        except TpError:  # no end of its own: the session and the next change go on
+            self.phase, self.started_at = Phase.UNSTARTED, None
+            raise
 
     async def _end(self, life: Life, *, but: asyncio.Task[None] | None = None) -> None:
         """End the process, its whole group, and whoever would start it again."""

@@ -242,6 +242,21 @@ async def test_stopping_does_not_wait_for_readiness(tmp_path: Path) -> None:
             await starting
 
 
+async def test_a_command_that_is_gone_is_not_running(tmp_path: Path) -> None:
+    """Where it cannot be started again that is said, and it can be once it is there again."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    async with stage(tmp_path) as here:
+        await here.start(FOREVER, cwd=str(folder))
+        folder.rmdir()
+        with pytest.raises(TpError):
+            await here.running.again()
+        assert (here.running.phase, here.running.pid) == (Phase.UNSTARTED, None)
+        folder.mkdir()
+        assert await here.running.again(only_halted=True)
+        assert (here.running.phase, here.running.exit_code) == (Phase.RUNNING, None)
+
+
 NASTY = {
     "ignores SIGTERM": "trap '' TERM; echo up; while :; do sleep 0.05; done",
     "forks away": "(setsid sleep 601 &) ; echo up; sleep 602",
