@@ -107,17 +107,14 @@ class Upkeep:
             async with asyncio.timeout(self._timing.attempt_s) as self._attempt:
                 before = self.living
                 standing = before.standing() if before is not None else Standing()
-                try:
-                    greeted = await shake_hands(
-                        self._party.connect, self._party.credentials, standing
-                    )
-                except GivenUpError as error:
-                    raise LinkError(str(error)) from error
+                greeted = await shake_hands(self._party.connect, self._party.credentials, standing)
                 if before is not None and before.ident == greeted.agent.link:
                     _resume(before, greeted)
                     self._came_up("")
                 else:
                     await self._renew(greeted)
+        except GivenUpError as error:
+            raise LinkError(str(error)) from error
         finally:
             self._attempt = None
 
