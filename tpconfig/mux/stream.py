@@ -52,7 +52,8 @@ TRANSITIONS: Final = {
 
 SENDING: Final = frozenset({State.OPENING, State.OPEN, State.FINISHED_THERE})
 RECEIVING: Final = frozenset({State.OPEN, State.FINISHED_HERE})
-RECEIVES_LATER: Final = RECEIVING | {State.OPENING, State.OPENING_FINISHED_HERE}
+UNANSWERED: Final = frozenset({State.OPENING, State.OPENING_FINISHED_HERE})
+RECEIVES_LATER: Final = RECEIVING | UNANSWERED
 
 
 class StreamClosedError(Exception):

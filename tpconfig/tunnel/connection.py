@@ -13,7 +13,7 @@ from tpconfig.mux.greeting import greet
 from tpconfig.mux.hello import ClientHello, HelloError, Standing
 from tpconfig.mux.lasting import LastingPipe, Pulse
 from tpconfig.mux.opening import Control, Opening, Refusal, encode
-from tpconfig.tunnel.control import ControlClient, Description
+from tpconfig.tunnel.control import ControlClient, Description, GarbledAnswerError
 from tpconfig.tunnel.pipe import Connect, PipeConnection
 
 Serve = Callable[[Opening, MuxStream], asyncio.Protocol]
@@ -143,8 +143,12 @@ class Connection:
 
         Raises:
             ConnectionResetError: the link is over.
+            GivenUpError: the description cannot be read.
         """
-        self.description = await self.control.described
+        try:
+            self.description = await self.control.described
+        except GarbledAnswerError as error:
+            raise GivenUpError(str(error)) from error
 
     def close(self, reason: str) -> None:
         """End the link, and reset its streams; done when this returns."""

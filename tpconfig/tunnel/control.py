@@ -81,6 +81,10 @@ class Description:
             raise ValueError(f"the agent's description cannot be read: {error!r}") from error
 
 
+class GarbledAnswerError(Exception):
+    """What the agent says cannot be read; it would say the same again."""
+
+
 class RequestRefusedError(Exception):
     """The agent says no; ``code`` is for programs, the message for people."""
 
@@ -136,7 +140,7 @@ class ControlClient(asyncio.Protocol):
         if self._size > MAX_LINE:
             self._break("the agent sent a line without an end")
             return
-        while newline:
+        while newline and self._over is None:
             line = b"".join(self._pieces)
             first, newline, rest = rest.partition(b"\n")
             self._pieces, self._size = [first], len(first)
@@ -144,6 +148,8 @@ class ControlClient(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail whatever waits for an answer."""
+        if self._over is not None:
+            return
         self._stream = None
         self._over = str(exc) if exc else "the agent closed the control stream"
         lost = ConnectionResetError(self._over)
@@ -175,7 +181,12 @@ class ControlClient(asyncio.Protocol):
             answered.set_result(None)
 
     def _break(self, reason: str) -> None:
+        """End the stream because of what the agent said; who waits hears of it at once."""
         self._pieces, self._size = [], 0
-        self._over = reason
-        if self._stream is not None:
-            self._stream.abort()
+        stream = self._stream
+        if not self.described.done():
+            self.described.set_exception(GarbledAnswerError(reason))
+            self.described.exception()  # nobody may be waiting, which is no bug
+        if stream is not None:
+            self.connection_lost(ConnectionResetError(reason))
+            stream.abort()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from tpconfig.errors import UnreachableError
 from tpconfig.mux.aio import MuxStream
@@ -24,8 +23,6 @@ from tpconfig.tunnel.timing import Timing as Timing
 from tpconfig.tunnel.upkeep import LinkError as LinkError
 from tpconfig.tunnel.upkeep import OnState, Party, State, Upkeep
 from tpconfig.tunnel.wishes import Wishes
-
-_GROWTH: Final = 2.0
 
 
 class Link:
@@ -160,18 +157,16 @@ class Link:
         Raises:
             TpError: it cannot be reached in time, or it is not ours.
         """
-        delay_s = self._timing.backoff_s
         reason = "no attempt was made"
         try:
             async with asyncio.timeout(self._timing.first_s):
-                while True:
+                for wait_s in self._timing.first_waits_s():
                     try:
                         await self._upkeep.establish()
                         return
                     except (OSError, EOFError, UnreachableError) as error:
                         reason = str(error) or "no answer in time"
-                    await asyncio.sleep(delay_s)
-                    delay_s = min(delay_s * _GROWTH, self._timing.backoff_max_s / 5)
+                    await asyncio.sleep(wait_s)
         except TimeoutError:
             took = f"{self._timing.first_s:g} s"
             raise LinkError(f"no link to the agent within {took}: {reason}") from None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from tpconfig.mux.lasting import BEAT_S, SILENT_BEATS, Pulse
+
+GROWTH: Final = 2.0
+"""How much longer each wait for another attempt is than the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,17 @@ class Timing:
     def pulse(self) -> Pulse:
         """How each end shows that it lives."""
         return Pulse(self.heartbeat_s, self.silent_beats)
+
+    def first_waits_s(self) -> Iterator[float]:
+        """Yield the waits between attempts at the first connection, for ever.
+
+        They differ, so that agents that start together are not asked together, and double: what an
+        attempt comes too late by is at most what the agent took to start.
+        """
+        wait_s = self.backoff_s
+        while True:
+            yield wait_s * random.uniform(0.5, 1.0)
+            wait_s = min(wait_s * GROWTH, self.backoff_max_s)
 
 
 PATIENT: Final = Timing()

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from tpconfig.errors import TpError
 from tpconfig.mux.hello import Standing
@@ -20,13 +20,11 @@ from tpconfig.tunnel.connection import (
     shake_hands,
 )
 from tpconfig.tunnel.pipe import Connect
-from tpconfig.tunnel.timing import Timing
+from tpconfig.tunnel.timing import GROWTH, Timing
 from tpconfig.tunnel.wishes import Wishes
 
 State = Literal["up", "lost"]
 OnState = Callable[[State, str], None]
-
-_GROWTH: Final = 2.0
 
 
 class LinkError(TpError):
@@ -107,17 +105,14 @@ class Upkeep:
             async with asyncio.timeout(self._timing.attempt_s) as self._attempt:
                 before = self.living
                 standing = before.standing() if before is not None else Standing()
-                try:
-                    greeted = await shake_hands(
-                        self._party.connect, self._party.credentials, standing
-                    )
-                except GivenUpError as error:
-                    raise LinkError(str(error)) from error
+                greeted = await shake_hands(self._party.connect, self._party.credentials, standing)
                 if before is not None and before.ident == greeted.agent.link:
                     _resume(before, greeted)
                     self._came_up("")
                 else:
                     await self._renew(greeted)
+        except GivenUpError as error:
+            raise LinkError(str(error)) from error
         finally:
             self._attempt = None
 
@@ -215,7 +210,7 @@ class Upkeep:
             except (OSError, EOFError, TpError) as error:
                 if self.living is not None:
                     self.reason = str(error) or "no answer in time"
-            delay_s = min(delay_s * _GROWTH, self._timing.backoff_max_s)
+            delay_s = min(delay_s * GROWTH, self._timing.backoff_max_s)
 
     def _stop_expiry(self) -> None:
         if self._expiry is not None:

@@ -59,12 +59,17 @@ def test_a_violation_ends_the_session(wire: bytes) -> None:
         server.open()
 
 
-def test_data_before_the_answer_is_a_violation() -> None:
-    """The acceptor says ACK before it sends."""
+@pytest.mark.parametrize("ended", [False, True])
+def test_data_is_an_answer_too(ended: bool) -> None:
+    """hashicorp/yamux never says ACK on a stream that was finished before it was accepted."""
     client = Session(Role.CLIENT)
-    client.open()
-    with pytest.raises(ProtocolError):
-        client.receive_data(frame(DATA, 0, 1, b"x"))
+    stream_id = client.open()
+    if ended:
+        client.finish(stream_id)
+    client.receive_data(frame(DATA, 0, stream_id, b"answer"))
+    client.receive_data(frame(WINDOW_UPDATE, FIN, stream_id))
+    assert client.events_received() == [DataReceived(1, b"answer"), StreamFinished(1)]
+    assert client.is_open(stream_id) is not ended
 
 
 def test_a_refusal_needs_no_ack() -> None:

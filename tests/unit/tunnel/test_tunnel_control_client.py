@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from tpconfig.tunnel.control import ControlClient, Description, Mounted, RequestRefusedError
+from tpconfig.tunnel.control import (
+    ControlClient,
+    Description,
+    GarbledAnswerError,
+    Mounted,
+    RequestRefusedError,
+)
 
 DESCRIBED: dict[str, Any] = {
     "env": {"RAW": "\udcff", "LINES": "a\nb"},
@@ -118,8 +124,14 @@ async def test_the_end_fails_what_waits() -> None:
 async def test_an_answer_that_cannot_be_read_ends_the_stream(line: bytes) -> None:
     """What is not understood is not guessed at."""
     dialogue = Dialogue()
-    dialogue.client.data_received(line)
+    waiting = dialogue.client.request("ping")
+    dialogue.client.data_received(line + b'{"id": 1, "ok": true}\n')
     assert dialogue.stream.aborted
+    assert "cannot be read" in dialogue.ends[0]
+    with pytest.raises(GarbledAnswerError, match="cannot be read"):
+        await dialogue.client.described
+    with pytest.raises(ConnectionResetError, match="cannot be read"):
+        await waiting
 
 
 async def test_an_answer_to_nobody_is_ignored() -> None:
