@@ -65,7 +65,8 @@ class Running:
     _life: Life | None = None
     _heard: probes.Heard = field(default_factory=lambda: probes.Heard(None))
     _process: Process | None = None
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _supervising: asyncio.Task[None] | None = None
+    _following: asyncio.Task[None] | None = None
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -97,7 +98,7 @@ class Running:
                 await self._must("pre", number, argv)
             await self._begin(self._life)
             if run.watch:
-                self._tasks.append(self.group.create_task(self._follow(self._life)))
+                self._following = self.group.create_task(self._follow(self._life))
             await self._until_ready(self._life)
 
     async def stop(self) -> None:
@@ -106,6 +107,8 @@ class Running:
         async with self._changing:
             if life is None:
                 return
+            following, self._following = self._following, None
+            await _cancelled(following)
             await self._end(life)
             self.phase, self.started_at = Phase.NONE, None
             for argv in life.run.post:
@@ -140,17 +143,11 @@ class Running:
             life = self._alive()
             if only_halted and self.phase in (Phase.RUNNING, Phase.WAITING):
                 return False
-            await self._end(life, but=asyncio.current_task())
+            await self._end(life)
             self._tail.clear()
             await self._begin(life)
-            if life.run.watch and not self._followed:
-                self._tasks.append(self.group.create_task(self._follow(life)))
             await self._until_ready(life)
             return True
-
-    @property
-    def _followed(self) -> bool:
-        return len(self._tasks) > 1
 
     def _alive(self) -> Life:
         if self._life is None:
@@ -161,25 +158,21 @@ class Running:
         self.exit_code, self.ended = None, asyncio.Event()
         self._heard.forget()
         spawned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tasks.insert(0, self.group.create_task(self._supervise(life, spawned)))
+        self._supervising = self.group.create_task(self._supervise(life, spawned))
         try:
             await spawned
         except TpError:  # no end of its own: the session and the next change go on
             self.phase, self.started_at = Phase.UNSTARTED, None
             raise
 
-    async def _end(self, life: Life, *, but: asyncio.Task[None] | None = None) -> None:
-        """End the process, its whole group, and whoever would start it again."""
+    async def _end(self, life: Life) -> None:
+        """End the process, its whole group, and who would start it again by its policy."""
         process, self._process = self._process, None
-        mine = [one for one in self._tasks if one is not but]
-        self._tasks = [one for one in self._tasks if one is but]
+        supervising, self._supervising = self._supervising, None
         if process is not None:
             number = signal.Signals[life.run.stop_signal]
             await process.stop(number, life.run.stop_timeout_s)
-        for task in mine:
-            task.cancel()
-        if mine:
-            await asyncio.wait(mine)
+        await _cancelled(supervising)
         self.ended.set()
 
     async def _supervise(self, life: Life, spawned: asyncio.Future[None]) -> None:
@@ -300,6 +293,12 @@ class Running:
     def _output_beside(self, workload: str, stream: str, line: bytes) -> None:
         self._tail.append(line.decode(errors="replace"))
         self.emit(ProcessOutput(workload, stream, line))
+
+
+async def _cancelled(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def said(code: int | None) -> str:
