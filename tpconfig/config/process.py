@@ -14,7 +14,7 @@ Signal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1",
 class Ready(Section):
     """When the process counts as ready; every check that is given must hold."""
 
-    EXPECTED: ClassVar[str] = "a mapping with `http`, `port`, `exec`, `log` or `timeout`"
+    EXPECTED: ClassVar[str] = "a mapping with `http`, `port`, `exec`, `log`, `delay` or `timeout`"
 
     http: Url | None = Field(
         None,
@@ -31,6 +31,14 @@ class Ready(Section):
         None,
         description="A regular expression that a line of the output must match.",
         examples=["listening on"],
+    )
+    delay_s: Seconds = Field(
+        0.0,
+        alias="delay",
+        description="How long it must have run before anything else is asked; `timeout` counts "
+        "from then.",
+        examples=["2s"],
+        json_schema_extra={"default": "0s"},
     )
     timeout_s: Seconds = Field(
         60.0,

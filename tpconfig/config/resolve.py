@@ -217,6 +217,7 @@ def _run(loaded: Loaded, here: tuple[str, str], run: Run, chosen: set[str]) -> w
             port=ready.port,
             exec=_argv(ready.exec) if ready.exec is not None else (),
             log=ready.log,
+            delay_s=ready.delay_s,
             timeout_s=ready.timeout_s,
         ),
         restart=run.restart,

@@ -71,13 +71,15 @@ class VolumesWish:
 class Ready:
     """When a process counts as ready; without any check, once its exposed ports accept.
 
-    ``log`` is a regular expression; ``port`` one of this machine.
+    ``log`` is a regular expression; ``port`` one of this machine. The process has run for
+    ``delay_s`` before anything is asked, and ``timeout_s`` counts from then.
     """
 
     http: str | None = None
     port: int | None = None
     exec: tuple[str, ...] = ()
     log: str | None = None
+    delay_s: float = 0.0
     timeout_s: float = 60.0
 
 

@@ -62,6 +62,7 @@ class Running:
     restarts: int = 0
     started_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _began_s: float | None = None
     _life: Life | None = None
     _heard: probes.Heard = field(default_factory=lambda: probes.Heard(None))
     _process: Process | None = None
@@ -75,6 +76,12 @@ class Running:
         """The process's number on this machine, while there is one."""
         alive = self._process is not None and self.phase is Phase.RUNNING
         return self._process.pid if alive and self._process is not None else None
+
+    @property
+    def _age_s(self) -> float:
+        """For how long the process has run without a break."""
+        alive = self.pid is not None and self._began_s is not None
+        return time.monotonic() - self._began_s if alive and self._began_s is not None else 0.0
 
     async def start(
         self,
@@ -182,7 +189,7 @@ class Running:
             try:
                 async with open_process(life.keeper, life.spec, self._output) as process:
                     self._process, self.phase = process, Phase.RUNNING
-                    self.started_at = time.time()
+                    self.started_at, self._began_s = time.time(), time.monotonic()
                     if not spawned.done():
                         spawned.set_result(None)
                     code = await process.wait()
@@ -218,7 +225,10 @@ class Running:
         checks = probes.checks(ready, life.keeper, life.spec, self._heard, pause_s=POLL_S)
         missing = ""
         try:
-            async with asyncio.timeout(ready.timeout_s):
+            async with asyncio.timeout(ready.delay_s + ready.timeout_s):
+                missing = f"it did not run for {ready.delay_s:g} s"
+                while self._age_s < ready.delay_s and not self._over(life):
+                    await asyncio.sleep(POLL_S)
                 if not checks:
                     while (missing := await life.ports_open() or "") and not self._over(life):
                         await asyncio.sleep(POLL_S)
@@ -234,7 +244,8 @@ class Running:
                 source=life.run.source,
                 details=tuple(self._tail),
             ) from None
-        if self._life is life and self.ended.is_set() and (missing or checks):
+        early = missing or checks or ready.delay_s
+        if self._life is life and self.ended.is_set() and early:
             raise TpError(
                 f"{self.name}: the command ended with {said(self.exit_code)} before it was ready",
                 source=life.run.source,

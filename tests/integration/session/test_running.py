@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -240,6 +241,24 @@ async def test_stopping_does_not_wait_for_readiness(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             await here.running.stop()
             await starting
+
+
+async def test_a_delay_is_a_life_without_an_end(tmp_path: Path) -> None:
+    """A first life that ends early counts for nothing; ready is who has lived for so long."""
+    async with stage(tmp_path) as here:
+        crashing = "echo x >> n; test $(wc -l < n) -ge 2 || { sleep 0.4; exit 7; }; "
+        began_s = time.monotonic()
+        ready = Ready(delay_s=0.6)
+        await here.start(crashing + FOREVER, restart="on-failure", ready=ready)
+        assert (here.running.restarts, here.running.phase) == (1, Phase.RUNNING)
+        assert time.monotonic() - began_s >= 0.4 + 0.5 + 0.6
+
+
+async def test_who_ends_within_its_delay_fails(tmp_path: Path) -> None:
+    """Also where no port and no other check is waited for."""
+    async with stage(tmp_path) as here:
+        with pytest.raises(TpError, match="ended with exit code 3 before it was ready"):
+            await here.start("exit 3", ready=Ready(delay_s=30))
 
 
 async def test_a_command_that_is_gone_is_not_running(tmp_path: Path) -> None:
