@@ -66,6 +66,7 @@ class Running:
     _life: Life | None = None
     _heard: probes.Heard = field(default_factory=lambda: probes.Heard(None))
     _process: Process | None = None
+    _halting: bool = False
     _supervising: asyncio.Task[None] | None = None
     _following: asyncio.Task[None] | None = None
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
@@ -127,16 +128,22 @@ class Running:
     async def halt(self) -> bool:
         """Stop it until it is started by hand; tell whether it was done.
 
+        Nobody waits any longer for it to be ready.
+
         Raises:
             TpError: it has no command.
         """
-        async with self._changing:
-            life = self._alive()
-            if self.phase is Phase.HALTED:
-                return False
-            await self._end(life)
-            self.phase, self.started_at = Phase.HALTED, None
-            return True
+        self._halting = True
+        try:
+            async with self._changing:
+                life = self._alive()
+                if self.phase is Phase.HALTED:
+                    return False
+                await self._end(life)
+                self.phase, self.started_at = Phase.HALTED, None
+                return True
+        finally:
+            self._halting = False
 
     async def again(self, *, only_halted: bool = False) -> bool:
         """Stop it and start it again, and wait until it is ready; tell whether it was done.
@@ -254,7 +261,7 @@ class Running:
 
     def _over(self, life: Life) -> bool:
         """Tell whether it has ended for good, or is not wanted any more."""
-        return self.ended.is_set() or self._life is not life
+        return self.ended.is_set() or self._halting or self._life is not life
 
     async def _follow(self, life: Life) -> None:
         """Start it again whenever what is watched has changed, after a build that succeeds."""

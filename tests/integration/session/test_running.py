@@ -231,7 +231,8 @@ async def test_it_is_stopped_and_started_by_hand(tmp_path: Path) -> None:
         assert not any(isinstance(e, ProcessEnded | ProcessRestarts) for e in here.events)
 
 
-async def test_stopping_does_not_wait_for_readiness(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["stop", "halt"])
+async def test_stopping_does_not_wait_for_readiness(tmp_path: Path, how: str) -> None:
     """Who waits for a process that is never ready is let go when it is not wanted any more."""
     async with stage(tmp_path) as here:
         starting = asyncio.create_task(
@@ -239,7 +240,7 @@ async def test_stopping_does_not_wait_for_readiness(tmp_path: Path) -> None:
         )
         await here.until(lambda: here.running.pid)
         async with asyncio.timeout(10):
-            await here.running.stop()
+            await getattr(here.running, how)()
             await starting
 
 
