@@ -82,6 +82,9 @@ def test_a_saved_source_starts_it_again(shop: Place) -> None:
     (shop.folder / "src" / "app").write_text("good again\n")
     eventually(lambda: process(shop)["pid"] not in (None, first), "not started again")
     eventually(lambda: served(shop), "not served")
+    told = shop.ok("events")
+    assert "web: src/app changed: building" in told
+    assert "the old process stays" in told
 
 
 def test_it_is_stopped_and_started_by_name(shop: Place) -> None:

@@ -32,6 +32,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
+def leave_the_pipe() -> None:
+    """Write nothing more where nobody reads: the interpreter would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def flatten(error: BaseException) -> BaseException:
     """Return the error that a task group has wrapped: a user's before a bug's."""
     while isinstance(error, BaseExceptionGroup):

@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "Show the running session.",
     "ps": "Show the processes of the running session.",
     "logs": "Print what the processes wrote.",
+    "events": "Print what has happened in the session.",
     "restart": "Restart processes of the running session.",
     "stop": "Stop processes; their workloads stay swapped.",
     "start": "Start processes that were stopped.",

@@ -9,11 +9,12 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from tpconfig.local.tailing import Tail, older
 from tpconfig.model.events import Event, ProcessOutput
 from tpconfig.session.executor import Emit
 
@@ -29,11 +30,6 @@ class Written:
 
     at: float
     output: ProcessOutput
-
-
-def older(path: Path) -> Path:
-    """Return where the lines before those of ``path`` are."""
-    return path.with_name(f"{path.name}.1")
 
 
 def kept(emit: Emit, path: Path) -> Emit:
@@ -105,61 +101,30 @@ class Choice:
         )
 
 
-@dataclass(slots=True)
 class Reading:
-    """Reads what is kept, and then what is added, through every rotation."""
+    """Reads what is kept, and then what is added."""
 
-    path: Path
-    choice: Choice
-    _file: IO[bytes] | None = None
-    _rest: bytes = b""
-    _inode: int = field(default=0)
+    def __init__(self, path: Path, choice: Choice) -> None:
+        self._tail = Tail(path)
+        self._choice = choice
 
     def begin(self) -> list[Written]:
         """Return what is there."""
-        found: list[Written] = []
-        try:
-            found += _parsed(older(self.path).read_bytes())
-        except OSError:
-            pass
-        found += list(self._added())
-        chosen = [one for one in found if self.choice.takes(one)]
-        return list(deque(chosen, self.choice.tail)) if self.choice.tail is not None else chosen
+        found = self._chosen(self._tail.begin())
+        return list(deque(found, self._choice.tail)) if self._choice.tail is not None else found
 
     def more(self) -> list[Written]:
         """Return what was added since."""
-        return [one for one in self._added() if self.choice.takes(one)]
+        return self._chosen(self._tail.more())
 
     def close(self) -> None:
         """Read no more."""
-        if self._file is not None:
-            self._file.close()
+        self._tail.close()
 
-    def _added(self) -> Iterator[Written]:
-        while True:
-            if self._file is None:
-                try:
-                    self._file = self.path.open("rb")
-                except OSError:
-                    return
-                self._inode, self._rest = os.fstat(self._file.fileno()).st_ino, b""
-            moved = self._has_moved()  # before reading: what is added until then is read
-            data = self._rest + self._file.read()
-            *_, self._rest = data.rsplit(b"\n", 1) if b"\n" in data else (data,)
-            yield from _parsed(data[: len(data) - len(self._rest)])
-            if not moved:
-                return
-            self._file.close()
-            self._file = None
-
-    def _has_moved(self) -> bool:
-        try:
-            return self.path.stat().st_ino != self._inode
-        except OSError:
-            return False
+    def _chosen(self, lines: list[bytes]) -> list[Written]:
+        return [one for one in map(_parsed, lines) if self._choice.takes(one)]
 
 
-def _parsed(data: bytes) -> Iterator[Written]:
-    for raw in data.split(b"\n")[:-1]:
-        at, workload, stream, line = raw.split(b" ", 3)
-        yield Written(float(at), ProcessOutput(workload.decode(), stream.decode(), line))
+def _parsed(raw: bytes) -> Written:
+    at, workload, stream, line = raw.split(b" ", 3)
+    return Written(float(at), ProcessOutput(workload.decode(), stream.decode(), line))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -67,7 +66,7 @@ def command(
     except KeyboardInterrupt:
         return
     except BrokenPipeError:  # `tp logs | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        edge.leave_the_pipe()
     except Exception as error:
         edge.fail(error)
 
