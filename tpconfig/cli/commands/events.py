@@ -74,13 +74,13 @@ def text(event: str, own: Mapping[str, Any]) -> str:
     if event == "Planned":
         return f"planned: {len(own['actions'])} steps in context {own['context']}"
     if "action" in own:
-        verb = {"ActionStarted": "begins", "ActionDone": "done", "ActionFailed": "failed"}.get(
-            event
-        )
-        took = f" after {own['took_s']:.2f} s" if "took_s" in own else ""
-        error = f": {own['error']}" if "error" in own else ""
-        waits = f" waits for {own['waits_for']}" if "waits_for" in own else ""
-        return f"{own['action']} ({verb or 'goes on'}{took}{waits}){error}"
+        how = {
+            "ActionStarted": "begins",
+            "ActionWaiting": f"waits for {own.get('waits_for')}",
+            "ActionDone": f"done after {own.get('took_s', 0):.2f} s",
+            "ActionFailed": f"failed: {own.get('error')}",
+        }.get(event, event)
+        return f"{own['action']} ({how})"
     values = ", ".join(f"{key} {value}" for key, value in own.items() if value not in ("", []))
     return f"{event}: {values}" if values else event
 
