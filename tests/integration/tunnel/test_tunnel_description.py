@@ -25,4 +25,5 @@ async def test_a_description_without_a_key_fails_the_link_with_what_is_missing(
     with pytest.raises(LinkError, match=r"description cannot be read: KeyError\('hosts'\)"):
         async with agent.link(timing=Timing(first_s=600)):
             pass
+    await agent.event("link-up")
     assert [line["event"] for line in agent.lines].count("link-up") == 1
