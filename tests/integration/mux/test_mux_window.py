@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from mux_fakes import Ends, Recorder, settle
 
+from tests.unit.mux.mux_fakes import Ends, Recorder, settle
 from tpconfig.mux import flow
 from tpconfig.mux.session import (
     MAX_STREAMS,
