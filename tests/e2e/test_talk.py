@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -87,6 +88,8 @@ def test_the_second_demonstration(place: Place, open_terminal: OpenTerminal) -> 
     page = place.folder / "index.html"
     page.write_text("<h1>Apps</h1>")
     place.write({"ui": {"target": "deployment/ui", "expose": ["3000:8080"]}})
+    load = partial(place.load, "http://ui", seconds=0.2)
+    eventually(lambda: load()["failed"] == 0, "the original does not answer")
     terminal = open_terminal(place, "up")
     terminal.read_until(r"\(tp ui\)")
     assert place.load("http://ui", seconds=0.4)["served_by"] == {"ui": 20}
