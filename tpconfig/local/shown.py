@@ -66,6 +66,7 @@ class _Shown:
         self._open: dict[int, tuple[list[socket.socket], list[asyncio.Task[None]]]] = {}
         self._said: set[int] = set()
         self._splices: set[Splice] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
 
     async def follow(self, without: Callable[[], Collection[int]]) -> None:
         """Look again and again."""
@@ -83,6 +84,8 @@ class _Shown:
         """Hide all of them, and end their connections."""
         for port in tuple(self._open):
             self._hide(port)
+        for task in self._connecting:  # one to a full backlog would hold the end up for minutes
+            task.cancel()
         for splice in tuple(self._splices):
             splice.abort()
 
@@ -127,7 +130,9 @@ class _Shown:
                 await asyncio.sleep(EXHAUSTED_PAUSE_S)
                 continue
             sock.setblocking(False)
-            self._spawn(serving.contained(self._connect(sock, port)))
+            task = self._spawn(serving.contained(self._connect(sock, port)))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, sock: socket.socket, port: int) -> None:
         """Join a connection of the machine's with one that is made inside."""

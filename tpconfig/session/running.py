@@ -264,6 +264,14 @@ class Running:
         return self.ended.is_set() or self._halting or self._life is not life
 
     async def _follow(self, life: Life) -> None:
+        """Start it again when its sources change; where they cannot be watched, say so."""
+        try:
+            await self._start_on_changes(life)
+        except OSError as error:  # no inotify watch is left, for one
+            text = f"what it watches cannot be watched: {error.strerror or error}"
+            self.emit(Remark(f"{self.name}: {text} (`tp restart {self.name}` starts it again)"))
+
+    async def _start_on_changes(self, life: Life) -> None:
         """Start it again whenever what is watched has changed, after a build that succeeds."""
         async for paths in treewatch.changes([Path(one) for one in life.run.watch]):
             if self.phase is Phase.HALTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tpconfig.errors import TpError
+from tpconfig.local import treewatch
 from tpconfig.local.keeper import Keeper, open_keeper
 from tpconfig.model.desired import Ready, Run
 from tpconfig.model.events import Event, ProcessEnded, ProcessOutput, ProcessRestarts, Remark
@@ -215,6 +217,26 @@ async def test_a_change_starts_it_again(tmp_path: Path) -> None:
         await here.until(lambda: "good 2" in here.lines())
         assert here.running.pid not in (first, None)
         assert any("src/app changed: building" in one for one in here.remarks())
+
+
+async def test_what_cannot_be_watched_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tree that is too large for the machine's watches ends no session."""
+
+    class NoWatchLeft(treewatch.Observer):  # type: ignore[misc]
+        def start(self) -> None:
+            raise OSError(errno.ENOSPC, "inotify watch limit reached")
+
+    monkeypatch.setattr(treewatch, "Observer", NoWatchLeft)
+    async with stage(tmp_path) as here:
+        await here.start(FOREVER, watch=(str(tmp_path),))
+        await here.until(here.remarks)
+        assert here.remarks() == [
+            "web: what it watches cannot be watched: inotify watch limit reached "
+            "(`tp restart web` starts it again)"
+        ]
+        assert here.running.phase is Phase.RUNNING
 
 
 async def test_it_is_stopped_and_started_by_hand(tmp_path: Path) -> None:
