@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 import signal
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -31,8 +32,12 @@ class CannotStartError(Exception):
     """The agent cannot do its work in this Pod; the message is for the user."""
 
 
-def main() -> int:
-    """Run the agent; return the process's exit code."""
+def main(early: socket.socket | None = None) -> int:
+    """Run the agent; return the process's exit code.
+
+    Args:
+        early: listens for links already.
+    """
     log = Log(sys.stdout)
     path = TERMINATION_LOG
     try:
@@ -40,7 +45,7 @@ def main() -> int:
         path = settings.termination_log
         loop_factory = _fast_loop()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_serve(settings, log, loop=_loop_name(loop_factory)))
+            runner.run(_serve(settings, log, _loop_name(loop_factory), early))
     except Exception as error:
         cause = _innermost(error)
         if isinstance(cause, CannotStartError | SettingsError):
@@ -50,7 +55,7 @@ def main() -> int:
     return 0
 
 
-async def _serve(settings: Settings, log: Log, *, loop: str) -> None:
+async def _serve(settings: Settings, log: Log, loop: str, early: socket.socket | None) -> None:
     pod = pods.find(settings, log)
     server = LinkServer(pod)
     probes = Probes(pod.readiness)
@@ -63,7 +68,7 @@ async def _serve(settings: Settings, log: Log, *, loop: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
         async with asyncio.TaskGroup() as tasks:
-            _listen(settings.link_port, lambda: server.listen(tasks))
+            _listen(settings.link_port, lambda: server.listen(tasks, early))
             _listen(settings.probe_port, lambda: probes.listen(settings.probe_port, tasks))
             python = sys.version.split()[0]
             log.write("started", version=settings.version, python=python, loop=loop)

@@ -43,8 +43,8 @@ class LinkServer:
         self._acceptors: list[accepting.Acceptor] = []
         self.current: PeerLink | None = None
 
-    def listen(self, tasks: asyncio.TaskGroup) -> None:
-        """Start to accept links.
+    def listen(self, tasks: asyncio.TaskGroup, early: socket.socket | None = None) -> None:
+        """Start to accept links; on ``early``, where that listens already.
 
         Raises:
             OSError: the port cannot be had.
@@ -57,6 +57,11 @@ class LinkServer:
             self._half_open += 1
             tasks.create_task(serving.contained(self._connection(sock)))
 
+        if early is not None:
+            early.setblocking(False)
+            early.listen(binding.BACKLOG)
+            self._acceptors.append(accepting.Acceptor(early, accepted))
+            return
         port = self._pod.settings.link_port
         for sock in binding.bind(port, socket.SOCK_STREAM, where=binding.LOOPBACK):
             self._acceptors.append(accepting.Acceptor(sock, accepted))

@@ -13,10 +13,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
-
 from tpconfig import names
 from tpconfig.cluster import failures, paths
+from tpconfig.cluster.http import aiohttp
 from tpconfig.cluster.transport import Call, Patience, Query, Transport
 
 if TYPE_CHECKING:

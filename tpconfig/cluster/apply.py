@@ -170,7 +170,7 @@ class ClusterApplier:
             built_from=action.built_from,
             image=self.image,
             version=tpconfig.__version__,
-            code=(agentcode.BOOTSTRAP, agentcode.packed()),
+            code=(agentcode.AGENT_BOOTSTRAP, agentcode.packed()),
             low_ports=action.low_ports,
             running_uid=known.running_uid,
             init=action.init,

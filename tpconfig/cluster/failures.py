@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
-
 from tpconfig.cluster import paths
+from tpconfig.cluster.http import aiohttp
 from tpconfig.errors import NoPermissionError, TpError, UnreachableError
 
 

@@ -4,9 +4,6 @@ Its loader does the work; what is changed here was found by using it: files are 
 does (the first one wins), relative paths belong to the file that names them, a credential plugin
 that fails says so instead of leaving us anonymous, tokens lose their newline, and private keys
 leave the disk again as soon as they are loaded.
-
-``import kubernetes`` costs 420 ms because its ``__init__`` imports seven packages that nobody here
-touches; they are made lazy while it is imported, which leaves 320 ms, 200 of them aiohttp's.
 """
 
 # The package's loaders carry no annotations.
@@ -14,66 +11,27 @@ touches; they are made lazy while it is imported, which leaves 320 ms, 200 of th
 from __future__ import annotations
 
 import hashlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import socket
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
-import aiohttp
 import yaml
 
 from tpconfig import log
 from tpconfig.cluster import execplugin, proxy
-from tpconfig.errors import NoPermissionError, TpError, UsageError
-
-_UNTOUCHED: Final = frozenset(
-    f"{package}.{name}"
-    for package in ("kubernetes", "kubernetes.aio")
-    for name in (
-        *("client", "config", "dynamic", "informer"),
-        *("leaderelection", "stream", "utils", "watch"),
-    )
+from tpconfig.cluster.http import aiohttp
+from tpconfig.cluster.kubepackage import (
+    ConfigException,
+    Configuration,
+    RESTClientObject,
+    kube_config,
+    load_incluster_config,
 )
-
-
-class _Lazily(importlib.abc.MetaPathFinder):
-    """Finds the packages that ``kubernetes`` imports eagerly, to be run at their first use."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in _UNTOUCHED:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        if spec is not None and spec.loader is not None:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
-        return spec
-
-
-@contextmanager
-def _lazy_packages() -> Iterator[None]:
-    finder = _Lazily()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
-with _lazy_packages():
-    from kubernetes.aio.client.configuration import Configuration
-    from kubernetes.aio.client.rest import RESTClientObject
-    from kubernetes.aio.config import kube_config
-    from kubernetes.aio.config.config_exception import ConfigException
-    from kubernetes.aio.config.incluster_config import load_incluster_config
+from tpconfig.errors import NoPermissionError, TpError, UsageError
 
 IN_CLUSTER: Final = "in-cluster"
 """The context's name where there is no kubeconfig but a service account of a Pod."""

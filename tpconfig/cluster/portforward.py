@@ -16,10 +16,9 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-import aiohttp
-
 from tpconfig.cluster import paths, websocket
 from tpconfig.cluster.api import Api
+from tpconfig.cluster.http import aiohttp
 from tpconfig.cluster.websocket import Buffer
 from tpconfig.errors import UnreachableError
 

@@ -19,11 +19,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-import aiohttp
 from yarl import URL
 
 import tpconfig
 from tpconfig.cluster import failures
+from tpconfig.cluster.http import aiohttp
 
 if TYPE_CHECKING:
     from tpconfig.cluster.kubeconfig import Access

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-import aiohttp
-
 from tpconfig.cluster import failures, paths
 from tpconfig.cluster.api import Api, Object, selectors
+from tpconfig.cluster.http import aiohttp
 from tpconfig.cluster.transport import backoff_s
 from tpconfig.errors import TpError, UnreachableError
 

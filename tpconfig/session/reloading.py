@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +13,6 @@ from tpconfig.errors import TpError, UsageError
 from tpconfig.local import filewatch
 from tpconfig.model.events import FileApplied, FileRefused, FileSaved
 from tpconfig.model.plan import Plan
-from tpconfig.session import loading
 from tpconfig.session.lifecycle import Session
 from tpconfig.session.planfile import PlanFile
 from tpconfig.session.start import with_namespace
@@ -39,17 +40,18 @@ class Reloading:
             TpError: the file is not valid, its plan is blocked, or an action failed.
         """
         reload = reload or self.reload
-        plan = await self._apply(self._load(reload), exactly=exactly)
+        plan = await self._apply(await self._load(reload), exactly=exactly)
         self.reload = reload
         return plan
 
     async def follow(self) -> None:
         """Apply the file whenever it is saved; the last good one goes on where it is broken."""
         emit = self.session.emit
+        await _import_loading()  # the first save is to be as quick as the others
         async for _ in filewatch.changes(lambda: {*self.wish.paths, *self.seen}):
             began_s = time.monotonic()
             try:
-                wish = self._load(self.reload)
+                wish = await self._load(self.reload)
                 if wish == self.wish and not self.refused:
                     continue  # a comment, or the first look
                 plan = await self._apply(wish, lambda plan: emit(FileSaved(plan)))
@@ -61,7 +63,10 @@ class Reloading:
                 if not plan.empty:
                     emit(FileApplied(time.monotonic() - began_s))
 
-    def _load(self, reload: Reload) -> Wish:
+    async def _load(self, reload: Reload) -> Wish:
+        await _import_loading()
+        from tpconfig.session import loading
+
         seen: list[Path] = []
         try:
             wish = loading.load(reload, self.session.machine.here.environ, seen=seen)
@@ -110,3 +115,8 @@ class Reloading:
                 f"{' and '.join(changed)} cannot change while the session is up",
                 hint="tp down, then tp up",
             )
+
+
+async def _import_loading() -> None:
+    """Import what reads files beside everything else: it takes long, and connections go on."""
+    await asyncio.to_thread(importlib.import_module, "tpconfig.session.loading")

@@ -16,7 +16,7 @@ import tpconfig
 from tpconfig.cluster import agentcode
 
 ROOT = Path(tpconfig.__file__).parent
-IMPORTS = agentcode.BOOTSTRAP.partition("from tpconfig.agent.main")[0]
+IMPORTS = agentcode.AGENT_BOOTSTRAP.partition("from tpconfig.agent.main")[0]
 
 
 def files() -> dict[str, str]:
@@ -25,10 +25,12 @@ def files() -> dict[str, str]:
     return found
 
 
-def run(code: str) -> subprocess.CompletedProcess[str]:
+def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run code behind the bootstrap's importer, as the Pod would, where no tpconfig is."""
     command = [sys.executable, "-I", "-S", "-c", IMPORTS + code, agentcode.packed()]
-    return subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd="/", env=environ, capture_output=True, text=True, check=False
+    )
 
 
 def test_all_of_agent_and_mux_travels_and_nothing_else() -> None:
@@ -48,10 +50,10 @@ def test_what_travels_is_what_is_here() -> None:
 def test_it_fits_one_argument_of_the_kernels() -> None:
     """MAX_ARG_STRLEN is 128 KiB; the bootstrap is an argument of its own."""
     assert len(agentcode.packed()) < agentcode.LIMIT_BYTES < 128 * 1024
-    assert len(agentcode.BOOTSTRAP) < 4096
+    assert len(agentcode.AGENT_BOOTSTRAP) < 4096
 
 
-@pytest.mark.parametrize("text", [agentcode.BOOTSTRAP, agentcode.packed()])
+@pytest.mark.parametrize("text", [agentcode.AGENT_BOOTSTRAP, agentcode.packed()])
 def test_kubernetes_expands_nothing_in_it(text: str) -> None:
     """The kubelet would replace ``$(NAME)`` in command and args."""
     assert "$(" not in text
@@ -85,10 +87,17 @@ def test_a_traceback_names_the_file_and_line() -> None:
 
 def test_the_bootstrap_ends_with_the_agents_exit_code() -> None:
     """Without its settings it does not start, and says what it misses."""
-    command = [sys.executable, "-I", "-S", "-c", agentcode.BOOTSTRAP, agentcode.packed()]
+    command = [sys.executable, "-I", "-S", "-c", agentcode.AGENT_BOOTSTRAP, agentcode.packed()]
     done = subprocess.run(command, cwd="/", env={}, capture_output=True, text=True, check=False)
     assert done.returncode not in (0, None)
     assert "TPCONFIG_AGENT" in done.stdout + done.stderr
+
+
+def test_it_listens_for_its_link_before_it_imports_the_rest() -> None:
+    """A link that comes as early as that waits, and need not try again."""
+    code = "print(L.getsockname()[1] > 0, [name for name in sys.modules if 'tpconfig' in name])"
+    done = run(code, TPCONFIG_AGENT='{"link_port": 0}')
+    assert done.stdout == "True []\n", done.stderr
 
 
 def test_the_janitor_runs_from_its_arguments_alone(tmp_path: Path) -> None:

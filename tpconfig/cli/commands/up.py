@@ -152,15 +152,16 @@ def _detached(asked: _Asked) -> int:
 
 def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool) -> int:
     """Read the file and hold what it asks for; return the exit code."""
-    from tpconfig.cli.diagnostics import render_problem
-    from tpconfig.errors import Problem, UsageError
-    from tpconfig.session import loading
-    from tpconfig.session.up import UpOptions, up
+    from tpconfig.session.ahead import read_ahead
 
     exactly = _plan_of(asked) if asked.plan is not None else None
     reload = exactly.reload if exactly else _reload_of(asked)
-    noted: list[Problem] = []
-    wish = loading.load(reload, os.environ, noted=noted)
+    reading = read_ahead(reload, os.environ)
+    from tpconfig.cli.diagnostics import render_problem
+    from tpconfig.errors import UsageError
+    from tpconfig.session.up import UpOptions, up
+
+    wish, noted = reading.take()
     for problem in noted:
         print(render_problem(problem, color=False), file=sys.stderr)
     known = {workload.name for workload in wish.desired.workloads}
