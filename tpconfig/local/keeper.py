@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Final, NoReturn
 
 from tpconfig.errors import TpError, UsageError
+from tpconfig.local import sockdiag
 from tpconfig.local.diagnosis import Diagnosis, Failure, diagnose
 from tpconfig.local.inside import loop as inside
 from tpconfig.local.inside import wire
@@ -188,14 +189,19 @@ class Keeper:
     async def connect_udp(self, port: int) -> socket.socket:
         """Return a UDP socket that sends to ``port`` on the loopback inside."""
         if self.isolated:
-            request = _sockets(socket.AF_INET, socket.SOCK_DGRAM, 1)
-            _, (descriptor,) = await self._conversation.ask(request)
-            sock = _socket(descriptor)
+            sock = await self._make(socket.AF_INET, socket.SOCK_DGRAM)
         else:
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.setblocking(False)
         sock.connect(("127.0.0.1", port))
         return sock
+
+    async def diag(self) -> socket.socket | None:
+        """Return a socket that asks about the network inside; ``None`` where there is no such."""
+        try:
+            return await self._make(socket.AF_NETLINK, socket.SOCK_RAW, sockdiag.NETLINK_SOCK_DIAG)
+        except (RefusedError, KeeperLostError):
+            return None
 
     def close(self) -> None:
         """Close what the keeper has handed out and nobody has taken."""
@@ -216,8 +222,12 @@ class Keeper:
             self._ask_for_spares()
         if spare is not None:
             return spare
-        request = _sockets(family, socket.SOCK_STREAM, 1)
-        _, (descriptor,) = await self._conversation.ask(request)
+        return await self._make(family, socket.SOCK_STREAM)
+
+    async def _make(
+        self, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int = 0
+    ) -> socket.socket:
+        _, (descriptor,) = await self._conversation.ask(_sockets(family, kind, 1, protocol))
         return _socket(descriptor)
 
     def _ask_for_spares(self) -> None:
@@ -231,8 +241,11 @@ class Keeper:
         self._spares_asked_for = False
 
 
-def _sockets(family: socket.AddressFamily, kind: socket.SocketKind, count: int) -> wire.Message:
-    return {"do": "sockets", "family": int(family), "kind": int(kind), "count": count}
+def _sockets(
+    family: socket.AddressFamily, kind: socket.SocketKind, count: int, protocol: int = 0
+) -> wire.Message:
+    of = {"family": int(family), "kind": int(kind), "protocol": protocol}
+    return {"do": "sockets", "count": count, **of}
 
 
 @asynccontextmanager

@@ -50,7 +50,7 @@ def ports_in_use(ports: Collection[PodPort], *, proc: Path = Path("/proc")) -> d
 
     A process of another user cannot be seen without being root; its port can.
     """
-    taken = listening(proc)
+    taken = listening(proc, wanted={(port.protocol, port.number) for port in ports})
     return {
         port: str(taken[port.protocol, port.number])
         for port in ports

@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,15 +70,18 @@ class _Shown:
 
     async def follow(self, without: Callable[[], Collection[int]]) -> None:
         """Look again and again."""
-        table = Path("/proc") / str(self._keeper.pid)
-        while True:
-            there = loopback_ports(table) - set(without())
-            for port in self._open.keys() - there:
-                self._hide(port)
-            self._said &= there
-            for port in sorted(there - self._open.keys()):
-                self._show(port)
-            await asyncio.sleep(LOOK_S)
+        process = Path("/proc") / str(self._keeper.pid)
+        with await self._keeper.diag() or nullcontext() as diag:
+            while True:
+                self._look(loopback_ports(process, diag) - set(without()))
+                await asyncio.sleep(LOOK_S)
+
+    def _look(self, there: set[int]) -> None:
+        for port in self._open.keys() - there:
+            self._hide(port)
+        self._said &= there
+        for port in sorted(there - self._open.keys()):
+            self._show(port)
 
     def close(self) -> None:
         """Hide all of them, and end their connections."""
@@ -113,7 +116,7 @@ class _Shown:
             return
         self._said.add(port)
         if error.errno == errno.EADDRINUSE:
-            holder = listening().get(("tcp", port), Owner())
+            holder = listening(wanted={("tcp", port)}).get(("tcp", port), Owner())
             ours = holder.pid == os.getpid()
             self._say(port, "tp itself, for another workload or a forward" if ours else str(holder))
         elif error.errno == errno.EACCES:

@@ -25,8 +25,11 @@ async def test_a_connection_that_is_never_made_holds_nobody_up(
         asked.set()
         await asyncio.Event().wait()
 
-    keeper: Any = SimpleNamespace(isolated=True, pid=os.getpid(), connect=connect)
-    monkeypatch.setattr(shown, "loopback_ports", lambda _: {port})
+    async def diag() -> None:
+        return None
+
+    keeper: Any = SimpleNamespace(isolated=True, pid=os.getpid(), connect=connect, diag=diag)
+    monkeypatch.setattr(shown, "loopback_ports", lambda *_: {port})
     said: list[str] = []
     async with asyncio.timeout(20):
         async with shown.show_ports(

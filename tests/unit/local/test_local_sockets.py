@@ -104,5 +104,5 @@ def test_loopback_ports_are_those_that_localhost_reaches(tmp_path: Path) -> None
     for table, sockets in tables.items():
         lines = [LINE.format(address=a, port=p, state=s, inode=1) for a, p, s in sockets]
         (tmp_path / "net" / table).write_text(HEAD + "".join(lines))
-    assert loopback_ports(tmp_path) == {1, 2, 5, 6, 7}
-    assert loopback_ports(tmp_path / "gone") == set()
+    assert loopback_ports(tmp_path, None) == {1, 2, 5, 6, 7}
+    assert loopback_ports(tmp_path / "gone", None) == set()

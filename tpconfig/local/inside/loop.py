@@ -146,7 +146,8 @@ class Keeper:
             case "sockets":
                 family = socket.AddressFamily(message["family"])
                 kind = socket.SocketKind(message["kind"])
-                makers = [lambda: socket.socket(family, kind)] * message["count"]
+                protocol = message["protocol"]
+                makers = [lambda: socket.socket(family, kind, protocol)] * message["count"]
                 self._hand_out(message["id"], makers)
 
     def _spawn(self, message: wire.Message, descriptors: tuple[int, ...]) -> None:
