@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from tpconfig.local.diagnosis import Diagnosis, Failure, diagnose
 from tpconfig.local.inside import loop as inside
 from tpconfig.local.inside import wire
 from tpconfig.local.keeperlink import Answer, Conversation, KeeperLostError, RefusedError
+from tpconfig.local.loopback import connect_loopback
 from tpconfig.local.world import World
 
 __all__ = ["Child", "Command", "Keeper", "KeeperLostError", "MethodError", "enter", "open_keeper"]
@@ -80,30 +81,6 @@ class Child:
     async def signal(self, number: int) -> bool:
         """Send a signal to its process group; return whether anybody is left in it."""
         return await self._conversation.signal(self.pid, number)
-
-
-async def connect_loopback(
-    port: int, make: Callable[[socket.AddressFamily], Awaitable[socket.socket]]
-) -> socket.socket | None:
-    """Connect to a loopback port, IPv4 first; ``None`` where nobody listens.
-
-    ``make`` gives the sockets, and so says whose loopback it is.
-    """
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        try:
-            sock = await make(family)
-        except (RefusedError, OSError):
-            continue
-        try:
-            await asyncio.get_running_loop().sock_connect(sock, (host, port))
-        except OSError:
-            sock.close()
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    return None
 
 
 class Keeper:

@@ -74,7 +74,7 @@ def listeners(diag: socket.socket) -> list[Listener]:
 
 
 def _answers(diag: socket.socket, number: int) -> Iterator[bytes]:
-    """Yield what the kernel answers to a request; what an earlier one left behind is passed over."""
+    """Yield what the kernel answers to a request, and nothing that an earlier one left behind."""
     while True:
         data = diag.recv(_MOST_BYTES)
         at = 0

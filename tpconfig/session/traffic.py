@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from tpconfig import names
 from tpconfig.clock import SystemClock
-from tpconfig.local.keeper import Keeper, connect_loopback, open_keeper
+from tpconfig.local.keeper import Keeper, open_keeper
+from tpconfig.local.loopback import connect_loopback
 from tpconfig.local.redirect import open_redirect
 from tpconfig.local.shown import show_ports
 from tpconfig.local.world import World
