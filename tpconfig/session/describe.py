@@ -8,6 +8,7 @@ from tpconfig import names
 from tpconfig.model import actions as a
 from tpconfig.model.actions import Action
 from tpconfig.model.target import Change, written
+from tpconfig.session.running import Phase
 
 if TYPE_CHECKING:
     from tpconfig.session.hosted import Hosted
@@ -152,6 +153,4 @@ def _process(one: Hosted) -> str | None:
         return None
     if one.exit_code is not None:
         return f"ended ({one.exit_code})"
-    if one.process is None:
-        return "stopped"
-    return str(one.running.phase)
+    return "stopped" if one.running.phase is Phase.NONE else str(one.running.phase)

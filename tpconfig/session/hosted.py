@@ -32,9 +32,9 @@ class Hosted:
     pod: PodSide | None = None
     ports: tuple[PortPair, ...] = ()
     handed_over: str | None = None
-    process: str | None = None
     serving: bool = False
     env: dict[str, str] = field(default_factory=dict)
+    _started: str | None = None
     _renewals: int = 0
     _link: Held[Link] | None = None
     _keeper: Held[Keeper] | None = None
@@ -63,6 +63,11 @@ class Hosted:
     async def forward(self, forwards: tuple[Forward, ...]) -> None:
         """Have exactly these ports of this machine arrive in the cluster."""
         await self._forwarding.change(forwards)
+
+    @property
+    def process(self) -> str | None:
+        """The fingerprint of the command that was started; what could not be started is none."""
+        return self._started if self.running.begun else None
 
     @property
     def exit_code(self) -> int | None:
@@ -204,7 +209,7 @@ class Hosted:
         run = self.workload.run
         assert run is not None
         assert self._keeper is not None
-        self.process = fingerprint
+        self._started = fingerprint
         env = self.process_environment()
         await self.running.start(run, self._keeper.value, env, self._closed_ports)
 
@@ -221,7 +226,7 @@ class Hosted:
 
     async def stop(self) -> None:
         """Stop the workload's command."""
-        self.process = None
+        self._started = None
         await self.running.stop()
 
     async def disconnect(self) -> None:

@@ -62,6 +62,7 @@ class Running:
     restarts: int = 0
     started_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _prepared: bool = False
     _began_s: float | None = None
     _life: Life | None = None
     _heard: probes.Heard = field(default_factory=lambda: probes.Heard(None))
@@ -77,6 +78,11 @@ class Running:
         """The process's number on this machine, while there is one."""
         alive = self._process is not None and self.phase is Phase.RUNNING
         return self._process.pid if alive and self._process is not None else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether its command has been started, whatever has become of it since."""
+        return self.phase not in (Phase.NONE, Phase.UNSTARTED)
 
     @property
     def _age_s(self) -> float:
@@ -98,16 +104,12 @@ class Running:
         """
         async with self._changing:
             spec = ProcessSpec(self.name, run.argv, env, run.cwd)
-            self._life = Life(run, keeper, spec, Backoff(run.restart), ports_open)
+            life = self._life = Life(run, keeper, spec, Backoff(run.restart), ports_open)
             self._heard = probes.Heard(run.ready.log)
-            self.restarts = 0
+            self.restarts, self._prepared = 0, False
             self._tail.clear()
-            for number, argv in enumerate(run.pre):
-                await self._must("pre", number, argv)
-            await self._begin(self._life)
-            if run.watch:
-                self._following = self.group.create_task(self._follow(self._life))
-            await self._until_ready(self._life)
+            await self._begin(life)
+            await self._until_ready(life)
 
     async def stop(self) -> None:
         """Stop it for good, and run what comes after it; nobody waits any longer for it."""
@@ -169,15 +171,19 @@ class Running:
         return self._life
 
     async def _begin(self, life: Life) -> None:
+        """Run what comes before it, where that has not been done yet, and start it."""
         self.exit_code, self.ended = None, asyncio.Event()
         self._heard.forget()
         spawned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._supervising = self.group.create_task(self._supervise(life, spawned))
         try:
+            await self._prepare(life)
+            self._supervising = self.group.create_task(self._supervise(life, spawned))
             await spawned
         except TpError:  # no end of its own: the session and the next change go on
             self.phase, self.started_at = Phase.UNSTARTED, None
             raise
+        if life.run.watch and self._following is None:
+            self._following = self.group.create_task(self._follow(life))
 
     async def _end(self, life: Life) -> None:
         """End the process, its whole group, and who would start it again by its policy."""
@@ -292,15 +298,17 @@ class Running:
             except TpError as error:
                 self.emit(Remark(error.message))
 
-    async def _must(self, key: str, number: int, argv: tuple[str, ...]) -> None:
-        life = self._alive()
-        code = await self._beside(life, argv)
-        if code != 0:
-            raise TpError(
-                f"{self.name}: run.{key}.{number}: `{probes.shown(argv)}` ended with {said(code)}",
-                source=life.run.source,
-                details=tuple(self._tail),
-            )
+    async def _prepare(self, life: Life) -> None:
+        for number, argv in enumerate(() if self._prepared else life.run.pre):
+            code = await self._beside(life, argv)
+            if code != 0:
+                command = probes.shown(argv)
+                raise TpError(
+                    f"{self.name}: run.pre.{number}: `{command}` ended with {said(code)}",
+                    source=life.run.source,
+                    details=tuple(self._tail),
+                )
+        self._prepared = True
 
     async def _beside(self, life: Life, argv: tuple[str, ...]) -> int | None:
         """Run another command in the same world; what it writes is shown as the process's is."""

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from tpconfig.errors import TpError
 from tpconfig.local import state
 from tpconfig.local.keeper import open_keeper
 from tpconfig.local.leftovers import Leftovers
@@ -16,10 +19,13 @@ from tpconfig.model.target import Target
 from tpconfig.session.here import Here
 from tpconfig.session.hold import hold
 from tpconfig.session.hosted import Hosted
+from tpconfig.session.running import Phase
 
 
 @asynccontextmanager
-async def hosted(tmp_path: Path, *command: str) -> AsyncIterator[tuple[Hosted, list[Event]]]:
+async def hosted(
+    tmp_path: Path, *command: str, pre: tuple[tuple[str, ...], ...] = ()
+) -> AsyncIterator[tuple[Hosted, list[Event]]]:
     """A workload without a network of its own, ready to start a command."""
     events: list[Event] = []
     paths = state.open_session(state.prepare(tmp_path / "s"), "0000aaaa")
@@ -36,7 +42,7 @@ async def hosted(tmp_path: Path, *command: str) -> AsyncIterator[tuple[Hosted, l
             api_server="https://here",
             reconnect_s=300,
         )
-        run = Run(command, str(tmp_path))
+        run = Run(command, str(tmp_path), pre=pre)
         one = Hosted(Workload("web", Target("shop", "deployment", "web"), run=run), here)
         one._keeper = await hold(group, open_keeper(None, state_dir=paths.folder))
         yield one, events
@@ -64,3 +70,27 @@ async def test_a_process_that_is_stopped_has_none(tmp_path: Path) -> None:
         await one.start("g")
         assert not one.running.ended.is_set()
         assert not any(isinstance(event, ProcessEnded) for event in events)
+
+
+@pytest.mark.parametrize(
+    ("command", "pre"),
+    [
+        (("sleep", "60"), (("sh", "-c", "echo x >> n; test -e there"),)),
+        (("./there", "60"), (("sh", "-c", "echo x >> n"),)),
+    ],
+)
+async def test_what_could_not_be_started_is_not_taken_for_started(
+    tmp_path: Path, command: tuple[str, ...], pre: tuple[tuple[str, ...], ...]
+) -> None:
+    """The next plan starts it; by hand it is started as well, after what comes before it."""
+    async with hosted(tmp_path, *command, pre=pre) as (one, _), asyncio.timeout(20):
+        with pytest.raises(TpError):
+            await one.start("f")
+        assert (one.process, one.running.phase) == (None, Phase.UNSTARTED)
+        (tmp_path / "there").symlink_to("/bin/sleep")
+        assert await one.running.again(only_halted=True)
+        assert (one.process, one.running.phase) == ("f", Phase.RUNNING)
+        tries = 2 if command[0] == "sleep" else 1  # it is not repeated where it has succeeded
+        assert (tmp_path / "n").read_text() == "x\n" * tries
+        await one.running.again()
+        assert (tmp_path / "n").read_text() == "x\n" * tries
