@@ -239,6 +239,7 @@ def _service(service: Manifest) -> ServiceFacts:
         publishes_unready=bool(spec.get("publishNotReadyAddresses")),
         local_traffic_only="Local"
         in (spec.get("internalTrafficPolicy"), spec.get("externalTrafficPolicy")),
+        addresses=tuple(one for one in spec.get("clusterIPs") or () if one != "None"),
     )
 
 

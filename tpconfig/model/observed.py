@@ -42,12 +42,13 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """A Service whose selector matches the workload's Pods."""
+    """A Service whose selector matches the workload's Pods; a headless one has no addresses."""
 
     name: str
     ports: tuple[ServicePort, ...] = ()
     publishes_unready: bool = False
     local_traffic_only: bool = False
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

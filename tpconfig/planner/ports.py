@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tpconfig.errors import Problem
 from tpconfig.model.desired import Expose, Workload
-from tpconfig.model.observed import ContainerFacts, ServicePort, WorkloadFacts
+from tpconfig.model.observed import ContainerFacts, ServiceFacts, ServicePort, WorkloadFacts
 from tpconfig.model.plan import Notice
 from tpconfig.model.target import PodPort, PortPair
 from tpconfig.suggest import nearest_of
@@ -71,6 +71,28 @@ def served_ports(container: ContainerFacts, facts: WorkloadFacts) -> dict[PodPor
 
     A number that only another container of the Pod declares is that one's.
     """
+    served: dict[PodPort, list[str]] = {}
+    for service, _, port in _sent(container, facts):
+        callers = served.setdefault(port, [])
+        if service.name not in callers:
+            callers.append(service.name)
+    return served
+
+
+def called_at(container: ContainerFacts, facts: WorkloadFacts) -> dict[tuple[str, int], PodPort]:
+    """Return the container's TCP ports by the addresses and ports that callers of Services see."""
+    return {
+        (address, sent.number): port
+        for service, sent, port in _sent(container, facts)
+        for address in service.addresses
+        if _is_tcp(port)
+    }
+
+
+def _sent(
+    container: ContainerFacts, facts: WorkloadFacts
+) -> Iterator[tuple[ServiceFacts, ServicePort, PodPort]]:
+    """Yield what Services send to the container, and to which port of it."""
     declared = {PodPort(port.number, port.protocol) for port in container.ports}
     others = {
         PodPort(port.number, port.protocol)
@@ -79,17 +101,13 @@ def served_ports(container: ContainerFacts, facts: WorkloadFacts) -> dict[PodPor
         for port in other.ports
     }
     named = {(port.name, port.protocol): port.number for port in container.ports if port.name}
-    served: dict[PodPort, list[str]] = {}
     for service in facts.services:
         for sent in service.ports:
             target = sent.target
             number = named.get((target, sent.protocol)) if isinstance(target, str) else target
             if number is None or PodPort(number, sent.protocol) in others - declared:
                 continue
-            callers = served.setdefault(PodPort(number, sent.protocol), [])
-            if service.name not in callers:
-                callers.append(service.name)
-    return served
+            yield service, sent, PodPort(number, sent.protocol)
 
 
 def _is_tcp(port: PodPort) -> bool:

@@ -10,6 +10,7 @@ from tpconfig.local.leftovers import Leftovers
 from tpconfig.local.state import SessionPaths
 from tpconfig.model.desired import Outbound
 from tpconfig.session.executor import Emit
+from tpconfig.tunnel.outbound import Near
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Here:
     outbound: Outbound
     api_server: str
     reconnect_s: float
+    near: Near = lambda address: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field, replace
 
 from tpconfig.local import environment, observe, world
@@ -9,7 +10,7 @@ from tpconfig.local.keeper import Keeper
 from tpconfig.model.desired import Forward, Workload
 from tpconfig.model.events import LinkChanged, Remark
 from tpconfig.model.observed import HostedFacts
-from tpconfig.model.target import PortPair
+from tpconfig.model.target import PodPort, PortPair
 from tpconfig.session import exporting
 from tpconfig.session.forwarding import Forwarding
 from tpconfig.session.here import Here as Here
@@ -213,6 +214,10 @@ class Hosted:
         env = self.process_environment()
         await self.running.start(run, self._keeper.value, env, self._closed_ports)
 
+    async def dial(self, port: PodPort) -> socket.socket | None:
+        """Connect to who serves a port of the Pod here, as a caller from the cluster does."""
+        return await self._dialer.await_listener(port)
+
     async def listening(self) -> bool:
         """Tell whether any exposed local TCP port accepts a connection."""
         return any([await self._accepts(pair) for pair in self.ports])
@@ -276,6 +281,7 @@ class Hosted:
                 link,
                 self.here.outbound,
                 api_server=self.here.api_server,
+                near=self.here.near,
                 pod_ports=self.workload.pod_localhost,
             )
             self._redirect = await hold(self.here.group, redirection)

@@ -157,7 +157,8 @@ class Session:
             raise AssertionError("the loop returns or raises")
 
     def _remember(self, world: Observed, plan: Plan) -> None:
-        """Keep what drift is told by, and the first recorded originals."""
+        """Keep what drift and neighbours are told by, and the first recorded originals."""
+        self.machine.neighbours.learn(world)
         self.templates = {one.target: one.template_hash for one in world.workloads}
         self.services = frozenset(
             (one.target.namespace, service.name)

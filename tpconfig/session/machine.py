@@ -20,6 +20,7 @@ from tpconfig.model.desired import Desired, Workload
 from tpconfig.model.observed import HostedFacts, MachineFacts, Observed
 from tpconfig.model.target import PodPort
 from tpconfig.session.hosted import Here, Hosted, PodSide
+from tpconfig.session.near import Neighbours
 from tpconfig.session.pipes import port_forwards
 
 READY_TIMEOUT_S = 60.0
@@ -86,6 +87,11 @@ class Machine:
     here: Here
     hosted: dict[str, Hosted] = field(default_factory=dict)
     elsewhere: tuple[HostedFacts, ...] = ()
+    neighbours: Neighbours = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.neighbours = Neighbours(self.hosted)
+        self.here = replace(self.here, near=self.neighbours.dial)
 
     async def apply(
         self, action: a.MachineAction, waiting: Waiting, world: Observed, cluster: ClusterApplier

@@ -23,8 +23,8 @@ from tpconfig.tunnel.dns import PodResolver, Remembered, Resolver
 from tpconfig.tunnel.dnscache import DnsCache
 from tpconfig.tunnel.link import Link
 from tpconfig.tunnel.machinedns import MachineResolver
+from tpconfig.tunnel.outbound import Near, open_outbound
 from tpconfig.tunnel.outbound import Outbound as Carried
-from tpconfig.tunnel.outbound import open_outbound
 from tpconfig.tunnel.policy import Policy
 
 NO_DESCRIPTORS_PAUSE_S = 0.1
@@ -96,12 +96,13 @@ async def open_redirection(
     outbound: Outbound,
     *,
     api_server: str,
+    near: Near,
     pod_ports: Sequence[int] = (),
 ) -> AsyncIterator[None]:
     """Give what a keeper's processes send to the tunnel while the block runs.
 
-    ``pod_ports`` of the Pod's localhost are on theirs. Processes without a network of their own
-    have only that.
+    ``near``: which addresses are answered on this machine. ``pod_ports`` of the Pod's localhost are
+    on theirs. Processes without a network of their own have only that.
     """
     if not keeper.isolated:
         async with open_pod_ports(keeper, link, pod_ports):
@@ -121,7 +122,7 @@ async def open_redirection(
     )
     async with (
         open_pod_ports(keeper, link, pod_ports),
-        open_outbound(link, route=policy.of_address) as carried,
+        open_outbound(link, route=policy.of_address, near=near) as carried,
         open_redirect(keeper, tcp=carried.tcp, udp=carried.udp, dns=resolver.answer),
     ):
         yield

@@ -30,6 +30,11 @@ Way = Literal["pod", "machine"]
 Route = Callable[[str, int], Way]
 """Says for an address and a port which way it goes."""
 
+Dial = Callable[[], Awaitable[socket.socket | None]]
+Near = Callable[[Address], Dial | None]
+"""Knows the addresses that somebody on this machine stands in for, and connects to them; ``None``
+is nobody's, or nobody who listens."""
+
 OnRefused = Callable[[Address, Refusal], None]
 
 LINK_WAIT_S: Final = 10.0
@@ -70,11 +75,18 @@ class Outbound:
     """Carries connections and datagrams out; made by ``open_outbound``."""
 
     def __init__(
-        self, link: Streams, tasks: asyncio.TaskGroup, *, route: Route, on_refused: OnRefused
+        self,
+        link: Streams,
+        tasks: asyncio.TaskGroup,
+        *,
+        route: Route,
+        near: Near,
+        on_refused: OnRefused,
     ) -> None:
         self._link = link
         self._tasks = tasks
         self._route = route
+        self._near = near
         self._on_refused = on_refused
         self._working: set[asyncio.Task[None]] = set()
         self._splices: set[Splice] = set()
@@ -89,6 +101,8 @@ class Outbound:
         self._splices.add(splice)
         if self._route(*destination) == "machine":
             self.spawn(self._tcp_machine(sock, splice, destination=destination))
+        elif dial := self._near(destination):
+            self.spawn(self._tcp_near(sock, splice, dial, destination=destination))
         elif self._link.carries:
             self._open(splice, destination)
             self.spawn(self._join(sock, splice))
@@ -222,6 +236,25 @@ class Outbound:
             splice.abort()
             self._splices.discard(splice)
 
+    # To another workload here.
+
+    async def _tcp_near(
+        self, sock: socket.socket, splice: Splice, dial: Dial, *, destination: Address
+    ) -> None:
+        """Connect to who stands in for ``destination``; where nobody listens, the Pod says so."""
+        try:
+            found = await dial()
+        except BaseException:
+            serving.drop(sock)
+            raise
+        if found is None:
+            await self._tcp_later(sock, splice, destination=destination)
+        elif await serving.join(found, splice.b):
+            await self._join(sock, splice)
+        else:
+            splice.b.connection_lost(None)
+            await self._join(sock, splice)
+
     # Out of this machine.
 
     async def _tcp_machine(
@@ -279,6 +312,7 @@ async def open_outbound(
     link: Streams,
     *,
     route: Route = lambda address, port: "pod",
+    near: Near = lambda address: None,
     on_refused: OnRefused = lambda destination, refusal: None,
 ) -> AsyncIterator[Outbound]:
     """Carry out what processes send while the block runs.
@@ -286,10 +320,11 @@ async def open_outbound(
     Args:
         link: the link to the Pod.
         route: which way an address goes.
+        near: who on this machine stands in for an address that goes through the Pod.
         on_refused: is told what could not be reached, and why.
     """
     async with asyncio.TaskGroup() as tasks:
-        outbound = Outbound(link, tasks, route=route, on_refused=on_refused)
+        outbound = Outbound(link, tasks, route=route, near=near, on_refused=on_refused)
         try:
             yield outbound
         finally:

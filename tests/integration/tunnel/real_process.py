@@ -14,7 +14,7 @@ from tpconfig.mux.opening import Refusal
 from tpconfig.tunnel.conversations import Address
 from tpconfig.tunnel.inbound import open_inbound
 from tpconfig.tunnel.link import Link
-from tpconfig.tunnel.outbound import Outbound, Way, open_outbound
+from tpconfig.tunnel.outbound import Near, Outbound, Way, open_outbound
 
 
 @dataclass
@@ -43,13 +43,17 @@ class Processes:
 
 @asynccontextmanager
 async def processes(
-    link: Link, *, route: Callable[[str, int], Way] = lambda address, port: "pod"
+    link: Link,
+    *,
+    route: Callable[[str, int], Way] = lambda address, port: "pod",
+    near: Near = lambda address: None,
 ) -> AsyncIterator[Processes]:
     """Redirect what processes connect to into ``link``."""
     refused: list[tuple[Address, Refusal]] = []
     async with open_outbound(
         link,
         route=route,
+        near=near,
         on_refused=lambda destination, refusal: refused.append((destination, refusal)),
     ) as outbound:
         yield Processes(outbound, refused)
