@@ -20,7 +20,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\[[^]]+]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?)$", re.MULTILINE)
-COMMAND = re.compile(r"\btp ([a-z]+)\b")
+COMMAND = re.compile(r"\btp ([a-z]+(?:-[a-z]+)*)\b")
 
 
 def page_id(page: Path) -> str:
@@ -96,7 +96,7 @@ def test_every_command_is_told_of() -> None:
     """docs/cli.md has a line for each command of `tp --help`, in the same order."""
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     cells = re.findall(r"^\| (`tp [a-z][^|]*) \|", text, re.MULTILINE)
-    named = [re.findall(r"`(?:tp )?([a-z]+)\b", cell) for cell in cells]
+    named = [re.findall(r"`(?:tp )?([a-z]+(?:-[a-z]+)*)\b", cell) for cell in cells]
     assert [name for row in named for name in dict.fromkeys(row)] == list(COMMANDS)
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "ls": "List the sessions of a namespace or of the whole cluster.",
     "restore": "Put back what dead sessions have left.",
     "doctor": "Examine everything that a session needs, and change nothing.",
+    "bug-report": "Write a bundle for whoever is to help, with secrets masked.",
     "init": "Write a first file for workloads of the cluster, with comments.",
     "config": "Print what the files come to, a value of it, or the schema for editors.",
     "explain": "Say what the code of a diagnostic (TP104) means, and how to put it right.",
@@ -53,7 +54,7 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"tpconfig.cli.commands.{cmd_name}")
+        module = importlib.import_module(f"tpconfig.cli.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

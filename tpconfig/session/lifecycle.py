@@ -69,8 +69,13 @@ class Session:
         """Every namespace that this session has a Lease in, or is about to."""
         return sorted(self.touched)
 
-    async def look(self, desired: Desired, *, ask: bool = True) -> tuple[Observed, Plan]:
-        """Observe, and plan what would make the world equal to ``desired``."""
+    async def look(
+        self, desired: Desired, *, ask: bool = True, healing: bool = True
+    ) -> tuple[Observed, Plan]:
+        """Observe, and plan what would make the world equal to ``desired``.
+
+        ``healing``: what expired sessions have left is restored first.
+        """
         wanted = replace(desired, method=self.method)
 
         async def here() -> MachineFacts:
@@ -82,7 +87,7 @@ class Session:
             self.api, wanted, session=self.identity.id, namespaces=where, machine=here, ask=ask
         )
         targets = {one.target for one in wanted.workloads}
-        if await heal.heal(self.api, world, self.emit, targets):
+        if healing and await heal.heal(self.api, world, self.emit, targets):
             again = await view.observe(
                 self.api,
                 wanted,

@@ -9,10 +9,11 @@ from tpconfig.session.start import open_session
 from tpconfig.session.wish import Wish
 
 
-async def plan(wish: Wish, emit: Emit) -> Planned:
+async def plan(wish: Wish, emit: Emit, *, healing: bool = True) -> Planned:
     """Return what ``tp up`` would do; nothing of the wish is touched.
 
-    What an expired session left in these namespaces is restored, as by every command.
+    What an expired session left in these namespaces is restored, as by every command, unless it is
+    not ``healing``.
 
     Raises:
         TpError: something stands in the way.
@@ -22,6 +23,6 @@ async def plan(wish: Wish, emit: Emit) -> Planned:
         hosted = (answer or {}).get("hosted", ())
         session.machine.elsewhere = tuple(facts_json.from_json(one) for one in hosted)
         desired = await targets.resolve(session.api, desired)
-        _, found = await session.look(desired)
+        _, found = await session.look(desired, healing=healing)
         verdicts.raise_blockers(found)
         return session.planned(found, desired)
