@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tpconfig.model import codes as plan_codes
+
 NO_FILE: Final = "TP101"
 NOT_YAML: Final = "TP102"
 BAD_TEXT: Final = "TP103"
@@ -87,3 +89,6 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_DOTENV_LINE: "A line of `.env` cannot be understood and was left out.",
     NOTHING_ASKED: "The file has neither workloads nor forwards.",
 }
+
+ALL: Final = {**MEANINGS, **plan_codes.MEANINGS}
+"""Every code there is, of a plan too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from config_cases import Case, cases, outcome
@@ -26,10 +27,11 @@ def test_no_fact_is_told_twice() -> None:
     assert len(facts) == len(set(facts))
 
 
-def test_codes_are_unique_and_have_a_meaning() -> None:
+@pytest.mark.parametrize("module", [codes, codes.plan_codes])
+def test_codes_are_unique_and_have_a_meaning(module: ModuleType) -> None:
     """Every code stands for one thing and is explained."""
-    constants = [v for k, v in vars(codes).items() if re.fullmatch("TP1[0-9]{2}", str(v))]
-    assert sorted(constants) == sorted(codes.MEANINGS)
+    constants = [v for k, v in vars(module).items() if re.fullmatch("TP[0-9]{3}", str(v))]
+    assert sorted(constants) == sorted(module.MEANINGS)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tpconfig.cli import completing
+from tpconfig.cli import completing, notes
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
 from tpconfig.cli.wish import STDIN, reload_of
@@ -152,7 +152,6 @@ def _detached(asked: _Asked) -> int:
 
 def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool) -> int:
     """Read the file and hold what it asks for; return the exit code."""
-    from tpconfig.cli.diagnostics import render_problem
     from tpconfig.errors import Problem, UsageError
     from tpconfig.session import loading
     from tpconfig.session.up import UpOptions, up
@@ -161,8 +160,7 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
     reload = exactly.reload if exactly else _reload_of(asked)
     noted: list[Problem] = []
     wish = loading.load(reload, os.environ, noted=noted)
-    for problem in noted:
-        print(render_problem(problem, color=False), file=sys.stderr)
+    notes.show(noted, as_json=asked.common.json)
     known = {workload.name for workload in wish.desired.workloads}
     if asked.exit_code_from is not None and asked.exit_code_from not in known:
         raise UsageError(f"--exit-code-from: the file has no workload `{asked.exit_code_from}`")
