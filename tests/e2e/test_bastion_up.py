@@ -38,6 +38,7 @@ def test_a_session_goes_through_a_bastion_and_survives_its_end(place: Place, ssh
         "host_key": public(sshd.host_key),
     }
     place.write({"web": objects.swap(3000)}, cluster={"bastion": bastion})
+    assert "bastion" in place.tp("doctor").stdout
     place.ok("up", "-d")
     assert sshd.connections()
     session = place.status()["session"]

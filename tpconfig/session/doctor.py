@@ -26,6 +26,8 @@ async def examine(reload: Reload, environ: Mapping[str, str], found: Found) -> N
     choice = wish.cluster
     try:
         async with open_cluster(choice) as api:
+            if choice.bastion is not None:
+                found(Finding("bastion", Verdict.OK, choice.bastion.host))
             found(Finding("context", Verdict.OK, api.context))
             await _cluster(api, wish, found)
     except TpError as error:
