@@ -42,6 +42,7 @@ BAD_PATTERN: Final = "TP132"
 FORWARD_PORT_TWICE: Final = "TP133"
 TCP_ONLY: Final = "TP134"
 FORWARD_RANGE: Final = "TP135"
+BAD_HOST_KEY: Final = "TP136"
 
 NO_ENGINE: Final = "TP150"
 
@@ -82,6 +83,7 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_PATTERN: "The text is not a regular expression.",
     FORWARD_PORT_TWICE: "A local port of `forwards` or `socks` is taken twice.",
     FORWARD_RANGE: "The two ranges of a forward do not fit each other, or are too long.",
+    BAD_HOST_KEY: "The text is not a public key of an SSH server.",
     TCP_ONLY: "`proxy_protocol` and `wait` exist for TCP only.",
     NO_ENGINE: "The file is valid, but this version cannot do what it asks for yet.",
     OLD_NAME: "A word of Telepresence 1 was understood; the new one is named.",

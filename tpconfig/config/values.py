@@ -6,6 +6,8 @@ in words. A test holds both against each other.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
 from decimal import Decimal
@@ -244,3 +246,20 @@ def destination(text: str) -> dict[str, Any]:
 def _network(text: str) -> str:
     """Return an address or CIDR in its usual form: bits behind the prefix are cleared."""
     return str(ipaddress.ip_network(text, strict=False))
+
+
+def is_host_key(text: str) -> bool:
+    """Say whether ``KIND BASE64`` is a public key: its parts have the lengths that stand before."""
+    kind, encoded, *_ = text.split()
+    try:
+        blob = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return False
+    parts = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            return False
+        parts.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return len(parts) > 1 and parts[0] == kind.encode()
