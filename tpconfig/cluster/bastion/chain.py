@@ -124,8 +124,10 @@ def _handshake(way: socket.socket | paramiko.Channel, hop: Hop) -> paramiko.Tran
         transport.daemon = True
         transport.banner_timeout = transport.handshake_timeout = ANSWER_S
         transport.auth_timeout = ANSWER_S
+        options = transport.get_security_options()  # GCM needs no MAC: a quarter less CPU time
+        options.ciphers = tuple(sorted(options.ciphers, key=lambda one: "gcm" not in one))
         if kinds := _kinds(transport, _known(hop)):
-            transport.get_security_options().key_types = kinds
+            options.key_types = kinds
         transport.start_client(timeout=ANSWER_S)
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise BastionError(
