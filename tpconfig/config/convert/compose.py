@@ -1,8 +1,8 @@
 """Compose files with ``x-tele``, the extension of ``telepresence compose``, as files of ours.
 
-Its keys are those of
-https://github.com/telepresenceio/telepresence/blob/release/v2/docs/compose.md. What compose itself
-says of a service (its command, its environment) is taken along as far as it is about a process.
+Its keys are those of the page "Telepresence Docker Compose Extension" in
+https://github.com/telepresenceio/telepresence. What compose itself says of a service (its command,
+its environment) is taken along as far as it is about a process.
 """
 
 from __future__ import annotations
