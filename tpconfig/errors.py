@@ -53,8 +53,10 @@ class TpError(Exception):
         hint: what to do about it.
         source: the line of the file that asked for it.
         details: further lines (the kubelet's words, the last lines of a log).
+        code: the diagnostic's (``TP309``), where it has one.
     """
 
+    code: str | None = None
     exit_code: ExitCode = ExitCode.FAILED
 
     def __init__(

@@ -15,8 +15,8 @@ def render(error: TpError) -> str:
     """Return an error as lines of JSON: one for each problem of a file, else one."""
     if isinstance(error, ConfigError) and error.problems:
         return "\n".join(render_problem(problem, word="error") for problem in error.problems)
-    found = _diagnostic("error", None, error.message, error.source)
-    found |= {"hint": error.hint, "details": list(error.details)}
+    found = _diagnostic("error", error.code, error.message, error.source)
+    found |= {"hint": error.hint, "details": list(error.details), **_page(error.code)}
     return json.dumps(found, ensure_ascii=False)
 
 
@@ -28,9 +28,11 @@ def render_problem(problem: Problem, *, word: Word) -> str:
         "hint": problem.hint,
         "related": [{"message": said, "source": _place(at)} for said, at in problem.related],
     }
-    if problem.code in codes.MEANINGS:
-        found["explain"] = f"tp explain {problem.code}"
-    return json.dumps(found, ensure_ascii=False)
+    return json.dumps(found | _page(problem.code), ensure_ascii=False)
+
+
+def _page(code: str | None) -> dict[str, str]:
+    return {"explain": f"tp explain {code}"} if code in codes.ALL else {}
 
 
 def _diagnostic(

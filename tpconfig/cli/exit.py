@@ -77,7 +77,8 @@ def _said(error: TpError) -> str:
 
     text = render(error, color=wants_color(sys.stderr.isatty()))
     problems = error.problems if isinstance(error, ConfigError) else ()
-    known = [problem.code for problem in problems if problem.code in codes.MEANINGS]
+    found = [*(problem.code for problem in problems), error.code]
+    known = [code for code in found if code in codes.ALL]
     pages = list(dict.fromkeys(known))[:_EXPLAINED]
     more = "".join(f"\nmore: tp explain {code}" for code in pages)
     return text + more

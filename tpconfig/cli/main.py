@@ -36,11 +36,19 @@ COMMANDS = {
     "init": "Write a first file for workloads of the cluster, with comments.",
     "config": "Print what the files come to, a value of it, or the schema for editors.",
     "explain": "Say what the code of a diagnostic (TP104) means, and how to put it right.",
-    "convert": "Make a file of mirrord's, or of a Telepresence 1 command line.",
+    "convert": "Make a file of mirrord's or compose's, or of a Telepresence 1 command line.",
     "rbac": "Print the Role that a session takes, or the janitors' account.",
     "completion": "Print what makes bash, zsh or fish complete `tp`.",
     "version": "Print the version, and what it runs on.",
 }
+
+
+OF_TELEPRESENCE_1 = {
+    *("--swap-deployment", "--new-deployment", "--deployment", "--method", "--expose", "--to-pod"),
+    *("--from-pod", "--env-json", "--env-file", "--also-proxy", "--mount", "--docker-mount"),
+    *("--run", "--run-shell", "--docker-run", "--local-cluster", "--container-to-host"),
+}
+"""What fingers remember, and ``tp convert`` understands."""
 
 
 class Commands(click.Group):
@@ -118,6 +126,12 @@ def main() -> None:
         code = tp.main(prog_name="tp", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name in OF_TELEPRESENCE_1:
+            print(
+                f"{error.option_name} is an option of Telepresence 1: `tp convert -- telepresence "
+                f"{error.option_name} ...` makes a file of such a command line",
+                file=sys.stderr,
+            )
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)

@@ -25,6 +25,7 @@ class Common:
     json: bool = False
     verbose: int = 0
     meant: str | None = None
+    bastion: str | None = None
 
     def over(self, other: Common) -> Common:
         """Return these options, and the other's where these say nothing."""
@@ -61,6 +62,12 @@ _OPTIONS: tuple[Decorator, ...] = (
         shell_complete=completing.contexts,
     ),
     click.option("--kubeconfig", metavar="PATH", help="The kubeconfig; else $KUBECONFIG."),
+    click.option(
+        "--bastion",
+        metavar="HOST",
+        envvar="TP_BASTION",
+        help="The API server's SSH jump host, [USER@]HOST[:PORT]; `none`: not the file's either.",
+    ),
     click.option(
         "-n", "--namespace", metavar="NAME", help="For targets that the file gives no namespace."
     ),

@@ -28,5 +28,6 @@ def reload_of(
         kubeconfig=common.kubeconfig,
         namespace=common.namespace,
         meant=common.meant,
+        bastion=common.bastion,
         now=now,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,9 @@ from tpconfig.cluster.http import aiohttp
 from tpconfig.cluster.transport import Call, Patience, Query, Transport
 
 if TYPE_CHECKING:
+    from tpconfig.cluster.connections import Way
     from tpconfig.cluster.kubeconfig import Access
+    from tpconfig.model.desired import Bastion
 
 Object = dict[str, Any]
 Objects = list[Object]
@@ -39,6 +41,7 @@ async def open_api(
     *,
     context: str | None,
     kubeconfig: str | None = None,
+    bastion: Bastion | None = None,
     warned: Callable[[str], None] | None = None,
     patience: Patience | None = None,
 ) -> AsyncIterator[Api]:
@@ -47,26 +50,33 @@ async def open_api(
     Args:
         context: the kubeconfig's context; None for its current one.
         kubeconfig: a file; None for what kubectl would take.
+        bastion: the SSH jump host to go through; it is logged in to before this yields.
         warned: called once with each warning that the server sends.
         patience: how long to wait for what.
 
     Raises:
         UsageError: the kubeconfig is missing or broken, or has no such context.
         NoPermissionError: the credentials cannot be had.
+        UnreachableError: the bastion does not let us through.
     """
     from tpconfig.cluster import kubeconfig as loader  # costs 120 ms: not before it is needed
 
     access = await loader.load(context=context, path=kubeconfig)
+    async with AsyncExitStack() as opened:
+        way: Way | None = None
+        if bastion is not None:
+            from tpconfig.cluster.bastion.tunnel import open_tunnel  # costs 0.7 s
 
-    async def reload() -> Access:
-        return await loader.load(context=access.context, path=kubeconfig)
+            way = (await opened.enter_async_context(open_tunnel(bastion, access.server))).address
 
-    api = Api(access, reload, patience=patience or Patience())
-    api.on_warning = warned
-    try:
+        async def reload() -> Access:
+            again = await loader.load(context=access.context, path=kubeconfig)
+            return again.through(way)
+
+        api = Api(access.through(way), reload, patience=patience or Patience())
+        api.on_warning = warned
+        opened.push_async_callback(api.close)
         yield api
-    finally:
-        await api.close()
 
 
 class Api:

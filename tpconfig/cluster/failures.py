@@ -126,6 +126,14 @@ class AnswerLostError(UnreachableError):
     """The connection broke between request and answer: the change may have happened or not."""
 
 
+class BastionDownError(aiohttp.ClientConnectionError):
+    """There is no connection to the bastion right now, so nothing was sent."""
+
+    def __init__(self, words: str, hint: str | None) -> None:
+        super().__init__(words)
+        self.hint = hint
+
+
 _BY_REASON: Final[Mapping[tuple[int, str], type[ApiError]]] = {
     (409, "AlreadyExists"): AlreadyExistsError,
     (409, "Conflict"): StaleError,
@@ -213,7 +221,9 @@ def answer_lost(server: str, method: str, path: str, error: BaseException) -> An
 
 def is_unsent(error: BaseException) -> bool:
     """Tell whether the request certainly did not reach the API server."""
-    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return isinstance(
+        error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | BastionDownError
+    )
 
 
 def is_hopeless(error: BaseException) -> bool:
@@ -223,6 +233,8 @@ def is_hopeless(error: BaseException) -> bool:
 
 def _why(error: BaseException) -> tuple[str, str]:
     match error:
+        case BastionDownError():
+            return str(error), error.hint or "try again in a moment"
         case aiohttp.ClientConnectorCertificateError():
             return (
                 f"its certificate is not trusted: {error.certificate_error}",

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["aiohttp"]
+__all__ = ["ResolveResult", "aiohttp"]
 
 
 @contextmanager
@@ -34,3 +34,4 @@ def _no_authorities() -> Iterator[None]:
 
 with _no_authorities():
     import aiohttp
+    from aiohttp.abc import ResolveResult

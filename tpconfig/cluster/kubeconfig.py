@@ -10,19 +10,19 @@ leave the disk again as soon as they are loaded.
 # mypy: disable-error-code="no-untyped-call"
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from tpconfig import log
-from tpconfig.cluster import execplugin, proxy
+from tpconfig.cluster import connections, execplugin, proxy
 from tpconfig.cluster.http import aiohttp
 from tpconfig.cluster.kubepackage import (
     ConfigException,
@@ -36,12 +36,6 @@ from tpconfig.errors import NoPermissionError, TpError, UsageError
 IN_CLUSTER: Final = "in-cluster"
 """The context's name where there is no kubeconfig but a service account of a Pod."""
 
-_KEEPALIVE: Final = {
-    "TCP_KEEPIDLE": 15,
-    "TCP_KEEPINTVL": 5,
-    "TCP_KEEPCNT": 3,  # seconds, seconds, probes
-    "TCP_USER_TIMEOUT": 30_000,  # milliseconds that sent bytes may stay unacknowledged
-}
 _NAMESPACE_FILE: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
@@ -71,6 +65,23 @@ class Access:
         session: aiohttp.ClientSession = self.rest._create_pool_manager()
         return session
 
+    def through(self, way: connections.Way | None) -> Access:
+        """Return this access with connections that go another way, if any; names and TLS stay.
+
+        Raises:
+            UsageError: the context names a proxy, too.
+        """
+        if way is None:
+            return self
+        if self.configuration.proxy:
+            raise UsageError(
+                f"context {self.context} has a `proxy-url`, and the file a bastion",
+                hint="a connection takes one of them: leave out cluster.bastion, or the proxy",
+            )
+        rest = copy.copy(self.rest)  # its certificates are loaded, their files are gone
+        rest.way = way
+        return replace(self, proxy=None, rest=rest)
+
     async def headers(self) -> dict[str, str]:
         """Return the headers that say who is asking."""
         settings = await self.configuration.auth_settings()
@@ -82,21 +93,10 @@ class Access:
 class _Rest(RESTClientObject):
     """The package's session, on sockets that notice when the other end is gone."""
 
+    way: connections.Way | None = None
+
     def _create_connector(self) -> aiohttp.TCPConnector:
-        return aiohttp.TCPConnector(
-            limit=0, ssl=self.ssl_context, keepalive_timeout=60, socket_factory=_socket
-        )
-
-
-def _socket(address: Any) -> socket.socket:
-    """Make a socket that gives up after half a minute of silence, also in mid-air after a sleep."""
-    family, kind, protocol, *_ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in _KEEPALIVE.items():
-        if hasattr(socket, option):
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return made
+        return connections.Connector(self.way, ssl=self.ssl_context)
 
 
 async def load(*, context: str | None, path: str | None = None) -> Access:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tpconfig.model import codes as plan_codes
+
 NO_FILE: Final = "TP101"
 NOT_YAML: Final = "TP102"
 BAD_TEXT: Final = "TP103"
@@ -40,6 +42,7 @@ BAD_PATTERN: Final = "TP132"
 FORWARD_PORT_TWICE: Final = "TP133"
 TCP_ONLY: Final = "TP134"
 FORWARD_RANGE: Final = "TP135"
+BAD_HOST_KEY: Final = "TP136"
 
 NO_ENGINE: Final = "TP150"
 
@@ -80,6 +83,7 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_PATTERN: "The text is not a regular expression.",
     FORWARD_PORT_TWICE: "A local port of `forwards` or `socks` is taken twice.",
     FORWARD_RANGE: "The two ranges of a forward do not fit each other, or are too long.",
+    BAD_HOST_KEY: "The text is not a public key of an SSH server.",
     TCP_ONLY: "`proxy_protocol` and `wait` exist for TCP only.",
     NO_ENGINE: "The file is valid, but this version cannot do what it asks for yet.",
     OLD_NAME: "A word of Telepresence 1 was understood; the new one is named.",
@@ -87,3 +91,6 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_DOTENV_LINE: "A line of `.env` cannot be understood and was left out.",
     NOTHING_ASKED: "The file has neither workloads nor forwards.",
 }
+
+ALL: Final = {**MEANINGS, **plan_codes.MEANINGS}
+"""Every code there is, of a plan too."""

@@ -1,7 +1,8 @@
 """The page of each diagnostic code: what it means, why it is one, and a file without it.
 
 A page is ``pages/CODE.md``: prose, and where a file can show it an example that causes the code
-(``Wrong:``) and the same one put right (``Right:``); a test loads both.
+(``Wrong:``) and the same one put right (``Right:``); a test loads both. What only a cluster can
+tell has prose alone.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ def page(code: str) -> Page:
         UsageError: there is no such code.
     """
     code = code.upper()
-    if code not in codes.MEANINGS:
-        guess = nearest(code, list(codes.MEANINGS))
+    if code not in codes.ALL:
+        guess = nearest(code, list(codes.ALL))
         hint = f"did you mean {guess}?" if guess else "tp explain lists all of them"
         raise UsageError(f"there is no diagnostic {code}", hint=hint)
     file = resources.files("tpconfig.config") / "pages" / f"{code}.md"
     body = file.read_text(encoding="utf-8")
     shown = {word: textwrap.dedent(example) for word, example in _EXAMPLE.findall(body)}
-    return Page(code, codes.MEANINGS[code], body, shown.get("Wrong"), shown.get("Right"))
+    return Page(code, codes.ALL[code], body, shown.get("Wrong"), shown.get("Right"))

@@ -222,6 +222,14 @@ ABSOLUTE: Final = "/[^\\x00]*"
 AbsolutePath = Annotated[str, _matching(ABSOLUTE, "an absolute path"), text_schema(ABSOLUTE)]
 URL: Final = "https?://[^\\s/]+(?:/[^\\s]*)?"
 Url = Annotated[str, _matching(URL, "an http:// or https:// address"), text_schema(URL)]
+SSH_HOST: Final = "[A-Za-z0-9_:.][A-Za-z0-9_:.%-]*"
+SshHost = Annotated[str, _matching(SSH_HOST, "a host, as ssh knows it"), text_schema(SSH_HOST)]
+HOST_KEY: Final = r"known|accept-new|(?:ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]{40,}={0,2}(?: .*)?"
+HostKey = Annotated[
+    str,
+    _matching(HOST_KEY, "`known`, `accept-new`, or a public key such as `ssh-ed25519 AAAA…`"),
+    text_schema(HOST_KEY),
+]
 
 _WORD_SCHEMA: Final = WithJsonSchema({"type": ["string", "number", "boolean"]})
 Verbatim = Annotated[str, _WORD_SCHEMA]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from tpconfig.config.fields import Section
 from tpconfig.config.nodes import Path as KeyPath
 from tpconfig.config.schema import File
 from tpconfig.config.unsupported import ENGINES
+from tpconfig.model import codes as plan_codes
 
 COMMITTED: Final = Path(__file__).parents[2] / "docs" / "config.md"
 _HEAD: Final = """\
@@ -39,6 +40,14 @@ _CODES: Final = """
 | code | means |
 |---|---|
 """
+_PLAN_CODES: Final = """
+## What can stand in the way of a plan
+
+What only the cluster and this machine can tell: `tp plan` and `tp up` say it and change nothing.
+
+| code | means |
+|---|---|
+"""
 _MANY_WORDS: Final = 12
 _SHOWN_WORDS: Final = 3
 """How many words of a choice are listed where there are many."""
@@ -49,8 +58,12 @@ def text() -> str:
     schema = jsonschema.build()
     walk = shape.sections(File, ())
     sections = "".join(_section(path, model, schema) for path, model in walk)
-    rows = "".join(f"| `{code}` | {meaning} |\n" for code, meaning in codes.MEANINGS.items())
-    return f"{_HEAD}{sections}{_CODES}{rows}"
+    of_files, of_plans = _rows(codes.MEANINGS), _rows(plan_codes.MEANINGS)
+    return f"{_HEAD}{sections}{_CODES}{of_files}{_PLAN_CODES}{of_plans}"
+
+
+def _rows(meanings: Mapping[str, str]) -> str:
+    return "".join(f"| `{code}` | {meaning} |\n" for code, meaning in meanings.items())
 
 
 def _section(path: KeyPath, model: type[Section], schema: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ class Resolved:
     context: str | None
     namespace: str | None
     protected: tuple[str, ...]
+    bastion: wish.Bastion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,23 @@ def resolve(loaded: Loaded, choice: Choice, *, environ: Environ, now: bool = Fal
         context=file.cluster.context,
         namespace=file.cluster.namespace,
         protected=tuple(file.cluster.protected),
+        bastion=bastion_of(loaded),
+    )
+
+
+def bastion_of(loaded: Loaded) -> wish.Bastion | None:
+    """Return the jump host that the file names."""
+    one = loaded.file.cluster.bastion
+    if one is None:
+        return None
+    return wish.Bastion(
+        host=one.host,
+        port=one.port,
+        user=one.user,
+        identity=str(_absolute(loaded.folder, one.identity)) if one.identity else None,
+        host_key=one.host_key,
+        config=str(_absolute(loaded.folder, one.config)) if one.config else None,
+        source=loaded.source_of(("cluster", "bastion")),
     )
 
 

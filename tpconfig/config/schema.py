@@ -15,6 +15,7 @@ from tpconfig.config.fields import (
     AbsolutePath,
     DestinationText,
     ForwardText,
+    HostKey,
     Many,
     Method,
     Name,
@@ -23,6 +24,7 @@ from tpconfig.config.fields import (
     Port,
     Seconds,
     Section,
+    SshHost,
     Text,
 )
 from tpconfig.config.nodes import Path
@@ -93,11 +95,33 @@ class Bastion(Section):
 
     EXPECTED: ClassVar[str] = "a mapping with `host`"
 
-    host: Text = Field(description="The jump host, as ssh knows it.", examples=["jump.example.com"])
-    port: Port | None = Field(None, description="The port of its sshd.", examples=[22])
-    user: Text | None = Field(None, description="Who logs in there.", examples=["${USER}"])
+    host: SshHost = Field(
+        description="The jump host, by its name in ssh_config or DNS.",
+        examples=["jump.example.com"],
+    )
+    port: Port | None = Field(
+        None, description="The port of its sshd; left out: ssh_config's, else 22.", examples=[22]
+    )
+    user: Text | None = Field(
+        None,
+        description="Who logs in there; left out: ssh_config's, else your own name.",
+        examples=["${USER}"],
+    )
     identity: Text | None = Field(
-        None, description="The private key.", examples=["~/.ssh/id_ed25519"]
+        None,
+        description="The private key; left out: ssh_config's, the agent's, else ssh's usual ones.",
+        examples=["~/.ssh/id_ed25519"],
+    )
+    host_key: HostKey = Field(
+        "known",
+        description="Who the jump host has to be: `known`: known_hosts has its key; `accept-new`: "
+        "the key that comes first is written there; or the public key itself.",
+        examples=["accept-new"],
+    )
+    config: Text | None = Field(
+        None,
+        description="An ssh_config to read instead of your own, relative to the project folder.",
+        examples=["./ssh_config"],
     )
 
 

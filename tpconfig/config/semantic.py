@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tpconfig.config import codes, nodes
+from tpconfig.config import codes, nodes, values
 from tpconfig.config.network import check_ports
 from tpconfig.config.schema import File
 from tpconfig.config.sources import Sources
@@ -69,6 +69,20 @@ def _ttl(context: Context) -> Iterator[Problem]:
             label=f"write {MIN_TTL_S:.0f}s or more",
             hint="a slow network would lose its swaps in the middle of a session",
         )
+
+
+def _host_key(context: Context) -> Iterator[Problem]:
+    """A pinned key that was not copied as a whole would refuse the right server."""
+    bastion = context.file.cluster.bastion
+    if bastion is None or " " not in bastion.host_key or values.is_host_key(bastion.host_key):
+        return
+    yield Problem(
+        codes.BAD_HOST_KEY,
+        "`cluster.bastion.host_key` is no public key",
+        context.at("cluster", "bastion", "host_key"),
+        label="is it the whole line?",
+        hint="`ssh-keyscan HOST` prints the keys behind the name",
+    )
 
 
 def _targets(context: Context) -> Iterator[Problem]:
@@ -277,6 +291,7 @@ def _exports(context: Context) -> Iterator[Problem]:
 
 _CHECKS: Final[tuple[Callable[[Context], Iterator[Problem]], ...]] = (
     _ttl,
+    _host_key,
     _targets,
     _dependencies,
     _cycles,

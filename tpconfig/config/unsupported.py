@@ -31,6 +31,7 @@ ENGINES: Final[dict[str, frozenset[Any]]] = {
     "cluster.image.python": ANY,
     "cluster.image_pull_secrets": ANY,
     "cluster.protected": ANY,
+    "cluster.bastion": ANY,
     "session.ttl": ANY,
     "session.on_conflict": ANY,
     "session.reconnect": ANY,

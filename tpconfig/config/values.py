@@ -6,8 +6,11 @@ in words. A test holds both against each other.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
+from decimal import Decimal
 from typing import Any, Final
 
 from tpconfig.suggest import did_you_mean, listed
@@ -64,7 +67,9 @@ _CAMEL: Final = {
     "daemonset": "DaemonSet",
     "cronjob": "CronJob",
 }
-_UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNITS_S: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
+_MOST: Final = Decimal(10**9)
+"""A number of a duration has at most nine digits before its point."""
 
 
 class ValueProblem(ValueError):  # noqa: N818 - it is a problem with a value, and shown as one
@@ -173,12 +178,18 @@ def duration_s(text: str) -> float:
         hint = f"write {text}s" if re.fullmatch("[0-9]+", text) else "write 10s, 5m, 1m30s or 200ms"
         raise ValueProblem(f"`{text}` is not a duration", hint)
     parts = re.findall(r"([0-9.]+)(ms|s|m|h)", text)
-    return float(sum(float(number) * _UNITS_S[unit] for number, unit in parts))
+    seconds = sum((Decimal(number) * _UNITS_S[unit] for number, unit in parts), Decimal())
+    return float(round(seconds, 9))
 
 
 def duration_text(duration_s: float) -> str:
-    """Write seconds as the file has them."""
-    return f"{duration_s:.9f}".rstrip("0").rstrip(".") + "s"
+    """Write seconds as the file has them: what is read again is the very same."""
+    seconds = round(Decimal(repr(duration_s)), 9)
+    text = ""
+    while seconds >= _MOST:
+        hours = min(seconds // 3600, _MOST - 1)
+        text, seconds = f"{text}{hours:f}h", seconds - hours * 3600
+    return text + f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
 
 
 def forward(text: str) -> dict[str, Any]:
@@ -235,3 +246,20 @@ def destination(text: str) -> dict[str, Any]:
 def _network(text: str) -> str:
     """Return an address or CIDR in its usual form: bits behind the prefix are cleared."""
     return str(ipaddress.ip_network(text, strict=False))
+
+
+def is_host_key(text: str) -> bool:
+    """Say whether ``KIND BASE64`` is a public key: its parts have the lengths that stand before."""
+    kind, encoded, *_ = text.split()
+    try:
+        blob = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return False
+    parts = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            return False
+        parts.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return len(parts) > 1 and parts[0] == kind.encode()

@@ -166,6 +166,23 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class Bastion:
+    """The SSH jump host before the API server; what is None is ssh_config's to say.
+
+    ``host_key`` is ``known`` (known_hosts has it), ``accept-new``, or the key itself. ``identity``
+    and ``config`` (instead of ``~/.ssh/config``) are absolute.
+    """
+
+    host: str
+    port: int | None = None
+    user: str | None = None
+    identity: str | None = None
+    host_key: str = "known"
+    config: str | None = None
+    source: Source | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionWish:
     """Who a session is and how long the cluster keeps its changes without hearing of it."""
 

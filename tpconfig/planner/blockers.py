@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tpconfig.errors import Problem
+from tpconfig.model import codes
 from tpconfig.model.actions import Action
 from tpconfig.model.desired import Desired, Export
 from tpconfig.model.observed import Observed
@@ -19,13 +20,13 @@ def of_machine(
     machine = observed.machine
     if desired.workloads and machine.method_problem is not None:
         message, hint = machine.method_problem
-        blockers.append(Blocker(Fault.USAGE, Problem("TP310", message, hint=hint)))
+        blockers.append(Blocker(Fault.USAGE, Problem(codes.METHOD_IMPOSSIBLE, message, hint=hint)))
     for one in resolved:
         run = one.workload.run
         missing = dict(machine.missing_commands).get(one.workload.name)
         if run is not None and missing is not None:
             problem = Problem(
-                "TP311",
+                codes.NO_SUCH_COMMAND,
                 f"workloads.{one.workload.name}: there is no command `{missing}` here",
                 run.source,
                 hint="install it, or write its path",
@@ -48,7 +49,7 @@ def of_machine(
 
 def _tracked(one: ResolvedWorkload, export: Export) -> Blocker:
     problem = Problem(
-        "TP313",
+        codes.EXPORT_TRACKED,
         f"workloads.{one.workload.name}: git tracks {export.path}: its secrets would be committed",
         export.source or one.workload.source,
         hint="export to another file, or `git rm --cached` it and add it to .gitignore",
@@ -58,7 +59,7 @@ def _tracked(one: ResolvedWorkload, export: Export) -> Blocker:
 
 def _port_taken(one: ResolvedWorkload, pair: PortPair, holder: str) -> Blocker:
     problem = Problem(
-        "TP312",
+        codes.LOCAL_PORT_TAKEN,
         f"workloads.{one.workload.name}: local port {pair.local} is in use by {holder}",
         one.workload.source,
         hint=f"stop it, or expose another local port: OTHER:{pair.pod}",
@@ -72,7 +73,7 @@ def of_permissions(actions: tuple[Action, ...], observed: Observed) -> list[Bloc
         Blocker(
             Fault.PERMISSION,
             Problem(
-                "TP320",
+                codes.DENIED,
                 f"you may not {permission} in namespace {permission.namespace}",
                 hint=f"check with: {permission.check}",
             ),

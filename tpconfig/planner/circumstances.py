@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tpconfig.errors import Problem
+from tpconfig.model import codes
 from tpconfig.model.desired import Workload
 from tpconfig.model.observed import Circumstance, What, WorkloadFacts
 from tpconfig.model.plan import Blocker, Fault, Notice
@@ -78,7 +79,7 @@ def _problem(one: Circumstance, workload: Workload, facts: WorkloadFacts) -> Pro
     target = facts.target
     if one.what is What.WINDOWS:
         return Problem(
-            "TP315",
+            codes.WINDOWS,
             f"{target} runs on Windows nodes, where the agent cannot",
             workload.target_source,
             hint="name a workload of Linux nodes",
@@ -87,7 +88,7 @@ def _problem(one: Circumstance, workload: Workload, facts: WorkloadFacts) -> Pro
         return None
     if one.what is What.KEDA:
         return Problem(
-            "TP316",
+            codes.KEDA,
             f"{target} is scaled by KEDA's scaledobject/{one.name}, which would start it again",
             workload.target_source,
             hint=f"pause it: kubectl annotate scaledobject {one.name} -n {target.namespace} "
@@ -95,7 +96,7 @@ def _problem(one: Circumstance, workload: Workload, facts: WorkloadFacts) -> Pro
         )
     if one.what is What.ARGO_CD_HEALS:
         return Problem(
-            "TP317",
+            codes.ARGO_CD,
             f"{target} is healed by Argo CD's application {one.name}, which would undo the swap",
             workload.target_source,
             hint=f"pause that: argocd app set {one.name} --self-heal=false",

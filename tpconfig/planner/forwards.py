@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tpconfig.errors import Problem
 from tpconfig.model import actions as a
+from tpconfig.model import codes
 from tpconfig.model.actions import Action, Reason
 from tpconfig.model.desired import Desired
 from tpconfig.model.observed import Observed
@@ -31,7 +32,7 @@ def blockers(desired: Desired, observed: Observed) -> list[Blocker]:
     """Refuse forwards that nothing could carry, and ports that somebody else listens on."""
     if desired.forwards and not desired.workloads:
         problem = Problem(
-            "TP313",
+            codes.FORWARDS_ALONE,
             "forwards and the SOCKS5 proxy need a workload whose Pod carries them",
             desired.forwards[0].source,
             hint="name one with `mode: none`: its original is left alone",
@@ -42,7 +43,7 @@ def blockers(desired: Desired, observed: Observed) -> list[Blocker]:
         Blocker(
             Fault.USAGE,
             Problem(
-                "TP314",
+                codes.FORWARD_PORT_TAKEN,
                 f"local port {one.local} is in use by {holder}",
                 one.source,
                 hint="stop it, or forward another local port",

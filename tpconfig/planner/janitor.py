@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tpconfig import names
 from tpconfig.errors import Problem
 from tpconfig.model import actions as a
+from tpconfig.model import codes
 from tpconfig.model.actions import Action, Reason
 from tpconfig.model.desired import AgentImage, Desired
 from tpconfig.model.observed import LeaseFacts, Observed
@@ -111,7 +112,7 @@ def _do_without(found: Guard, desired: Desired, namespace: str, observed: Observ
     cure = f"an administrator, once: tp rbac --janitor -n {namespace} | kubectl apply -f -"
     if desired.janitor == "required":
         message = f"no janitor in namespace {namespace}: you may not {missing} there"
-        problem = Problem("TP321", message, hint=f"{cure}; or session.janitor: auto")
+        problem = Problem(codes.JANITOR_DENIED, message, hint=f"{cure}; or session.janitor: auto")
         found.blockers.append(Blocker(Fault.PERMISSION, problem))
         return
     found.notices.append(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tpconfig.errors import Problem
+from tpconfig.model import codes
 from tpconfig.model.desired import Expose, Workload
 from tpconfig.model.observed import ContainerFacts, ServiceFacts, ServicePort, WorkloadFacts
 from tpconfig.model.plan import Notice
@@ -56,7 +57,7 @@ def _of_jobs(workload: Workload) -> Ports:
     return Ports(
         problems=tuple(
             Problem(
-                "TP314",
+                codes.PORT_OF_JOB,
                 f"{workload.target} cannot expose a port: nobody calls the Pods of a Job",
                 expose.source,
                 hint="remove `expose`; `run` starts once, in place of the next run",
@@ -127,7 +128,7 @@ def _pod_port(
             if port.name == expose.cluster:
                 return PodPort(port.number, expose.protocol)
         return Problem(
-            "TP301",
+            codes.NO_SUCH_PORT,
             f"container {container.name} has no {expose.protocol} port named `{expose.cluster}`",
             expose.source,
             hint=nearest_of(expose.cluster, (p.name for p in declared if p.name)),
@@ -148,7 +149,7 @@ def _of_service(
 ) -> Problem:
     protocol = "" if expose.protocol == "tcp" else f"/{expose.protocol}"
     return Problem(
-        "TP302",
+        codes.PORT_OF_SERVICE,
         f"{expose.cluster} is a port of service {service}, not of container {container.name}",
         expose.source,
         hint=f"service {service} sends {sent.number} to {sent.target}: "
@@ -158,7 +159,7 @@ def _of_service(
 
 def _twice(port: PodPort, expose: Expose) -> Problem:
     return Problem(
-        "TP303",
+        codes.PORT_TWICE,
         f"port {port} of the container is exposed twice",
         expose.source,
         hint="one port of the cluster can arrive at one local port only",

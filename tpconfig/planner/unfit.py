@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tpconfig.errors import Problem
-from tpconfig.model import kinds
+from tpconfig.model import codes, kinds
 from tpconfig.model.desired import Workload
 
 
@@ -19,7 +19,7 @@ def problem(workload: Workload, owner: str) -> Problem:
     else:
         text = f"{target} is a Job: what it has done cannot be brought back"
         hint = "name the CronJob that makes such Jobs, or a Deployment with the same template"
-    return Problem("TP313", text, workload.target_source, hint=hint)
+    return Problem(codes.UNFIT_KIND, text, workload.target_source, hint=hint)
 
 
 def instead(controller: str) -> str:

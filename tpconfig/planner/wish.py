@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from tpconfig import names, suggest
 from tpconfig.errors import Problem
+from tpconfig.model import codes
 from tpconfig.model.desired import AgentImage, Desired, Run, Workload
 from tpconfig.model.observed import (
     AgentFacts,
@@ -127,7 +128,7 @@ def choose_container(workload: Workload, facts: WorkloadFacts) -> ContainerFacts
         if workload.container in by_name:
             return by_name[workload.container]
         return Problem(
-            "TP304",
+            codes.NO_SUCH_CONTAINER,
             f"{facts.target} has no container `{workload.container}`",
             workload.target_source,
             hint=suggest.nearest_of(workload.container, by_name),
@@ -140,7 +141,7 @@ def choose_container(workload: Workload, facts: WorkloadFacts) -> ContainerFacts
     if len(declared) == 1:
         return declared[0]
     return Problem(
-        "TP305",
+        codes.WHICH_CONTAINER,
         f"{facts.target} has {len(by_name)} containers, and no Service tells which one is meant",
         workload.target_source,
         hint=f"write one of {', '.join(f'{facts.target}:{name}' for name in by_name)}",
@@ -184,14 +185,14 @@ def _missing(workload: Workload, observed: Observed) -> Blocker:
         problem = unfit.problem(workload, missing.owner)
     elif not missing.namespace_exists:
         problem = Problem(
-            "TP306",
+            codes.NO_SUCH_NAMESPACE,
             f"there is no namespace `{target.namespace}`",
             workload.target_source,
             hint=suggest.nearest_of(target.namespace, missing.namespaces),
         )
     else:
         problem = Problem(
-            "TP307",
+            codes.NO_SUCH_OBJECT,
             f"there is no {target.kind} `{target.name}` in namespace {target.namespace}",
             workload.target_source,
             hint=suggest.nearest_of(target.name, missing.others),
@@ -203,7 +204,7 @@ def _foreign(workload: Workload, facts: WorkloadFacts, observed: Observed) -> Bl
     """Refuse what somebody else holds: another session, or a controller above the workload."""
     if facts.controller is not None:
         problem = Problem(
-            "TP308",
+            codes.MANAGED,
             f"{facts.target} is managed by {facts.controller}, which would undo the swap",
             workload.target_source,
             hint=unfit.instead(facts.controller),
@@ -216,7 +217,7 @@ def _foreign(workload: Workload, facts: WorkloadFacts, observed: Observed) -> Bl
         return None
     lease = next((lease for lease in observed.leases if lease.session == claim.session), None)
     problem = Problem(
-        "TP309",
+        codes.HELD,
         f"cannot swap {facts.target} in namespace {facts.target.namespace}",
         workload.target_source,
         label=_holder(claim.session, lease),
@@ -231,7 +232,7 @@ def _queued(workload: Workload, facts: WorkloadFacts, observed: Observed) -> Blo
     if not ahead:
         return None
     problem = Problem(
-        "TP322",
+        codes.QUEUED,
         f"cannot swap {facts.target} in namespace {facts.target.namespace} yet",
         workload.target_source,
         label=f"{', '.join(one.holder for one in ahead)} waited for it before",

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tpconfig import names
 from tpconfig.cluster import facts, paths
-from tpconfig.cluster.api import Api, open_api
+from tpconfig.cluster.api import Api
 from tpconfig.cluster.failures import ForbiddenError
 from tpconfig.config import values
 from tpconfig.errors import Problem, UsageError
@@ -20,6 +20,7 @@ from tpconfig.model.observed import ContainerFacts, WorkloadFacts
 from tpconfig.model.target import PodPort, Target
 from tpconfig.planner import ports
 from tpconfig.planner.wish import choose_container
+from tpconfig.session.access import open_cluster
 from tpconfig.session.wish import Reload
 from tpconfig.suggest import nearest_of
 
@@ -74,7 +75,7 @@ async def look(reload: Reload) -> Found:
     Raises:
         TpError: the cluster does not answer, or nothing may be listed.
     """
-    async with open_api(context=reload.context, kubeconfig=reload.kubeconfig) as api:
+    async with open_cluster(reload.cluster()) as api:
         namespace = reload.namespace or api.namespace
         async with asyncio.TaskGroup() as group:
             lists = {

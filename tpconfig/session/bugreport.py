@@ -16,13 +16,14 @@ from typing import Any, Final
 import tpconfig
 from tpconfig import log, names
 from tpconfig.cluster import paths
-from tpconfig.cluster.api import Api, open_api
+from tpconfig.cluster.api import Api
 from tpconfig.config import load, show
 from tpconfig.errors import TpError
 from tpconfig.local import state
 from tpconfig.model.finding import Finding
 from tpconfig.model.target import Target
 from tpconfig.session import asking, doctor, loading, planfile, planning
+from tpconfig.session.access import open_cluster
 from tpconfig.session.masking import masked_file, masked_object
 from tpconfig.session.wish import Reload, Wish
 
@@ -120,8 +121,7 @@ async def _cluster(
 ) -> None:
     """Collect the objects of all sessions, the targets, and what happened to them."""
     wish = _wish(reload, environ)
-    choice = wish.cluster
-    async with open_api(context=choice.context, kubeconfig=choice.kubeconfig) as api:
+    async with open_cluster(wish.cluster) as api:
         own = wish.namespace or api.namespace
         targets = [one.target for one in wish.desired.workloads]
         for namespace in sorted({own, *(one.namespace for one in targets if one.namespace)}):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from tpconfig.cluster import observe, survey
-from tpconfig.cluster.api import Api, open_api
+from tpconfig.cluster.api import Api
 from tpconfig.config import codes
 from tpconfig.errors import ConfigError, TpError
 from tpconfig.local import survey as machine
 from tpconfig.model.finding import Finding, Verdict
 from tpconfig.planner import permissions
 from tpconfig.session import loading
+from tpconfig.session.access import open_cluster
 from tpconfig.session.wish import Reload, Wish
 
 Found = Callable[[Finding], None]
@@ -24,7 +25,9 @@ async def examine(reload: Reload, environ: Mapping[str, str], found: Found) -> N
     wish = _wish(reload, environ, found)
     choice = wish.cluster
     try:
-        async with open_api(context=choice.context, kubeconfig=choice.kubeconfig) as api:
+        async with open_cluster(choice) as api:
+            if choice.bastion is not None:
+                found(Finding("bastion", Verdict.OK, choice.bastion.host))
             found(Finding("context", Verdict.OK, api.context))
             await _cluster(api, wish, found)
     except TpError as error:

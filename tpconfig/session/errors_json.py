@@ -23,6 +23,7 @@ def to_json(error: TpError) -> dict[str, Any]:
     return {
         "error": error.message,
         "code": int(error.exit_code),
+        "diagnostic": error.code,
         "hint": error.hint,
         "details": list(error.details),
         "source": asdict(error.source) if error.source else None,
@@ -41,6 +42,7 @@ def from_json(given: Mapping[str, Any]) -> TpError:
             source=_source(given.get("source")),
             details=tuple(given.get("details") or ()),
         )
+    found.code = given.get("diagnostic")
     found.exit_code = ExitCode(int(given.get("code", ExitCode.FAILED)))
     return found
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from tpconfig import names
 from tpconfig.cluster import observe as cluster
 from tpconfig.cluster import paths
-from tpconfig.cluster.api import Api, open_api
+from tpconfig.cluster.api import Api
 from tpconfig.errors import NoPermissionError
 from tpconfig.model.observed import LeaseFacts, Observed
 from tpconfig.planner import queue
+from tpconfig.session.access import open_cluster
 from tpconfig.session.wish import Reload
 
 
@@ -41,7 +42,7 @@ async def sessions(reload: Reload, *, everywhere: bool) -> list[Listed]:
     Raises:
         NoPermissionError: the leases of all namespaces may not be listed.
     """
-    async with open_api(context=reload.context, kubeconfig=reload.kubeconfig) as api:
+    async with open_cluster(reload.cluster()) as api:
         where = await namespaces(api, reload, everywhere=everywhere)
         world = await cluster.observe(api, session="", targets=(), namespaces=where)
     return listed(world)

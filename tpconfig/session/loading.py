@@ -42,6 +42,7 @@ def load(
         kubeconfig=reload.kubeconfig,
         protected=found.protected,
         meant=reload.meant,
+        bastion=reload.over(found.bastion),
     )
     namespace = reload.namespace or found.namespace
     return Wish(found.session, found.desired, choice, namespace, environ, loaded.watched)
@@ -49,7 +50,6 @@ def load(
 
 def without_file(reload: Reload, environ: Mapping[str, str]) -> Wish:
     """Return the empty wish of a command that needs no file."""
-    choice = ClusterChoice(reload.context, reload.kubeconfig, meant=reload.meant)
     name = Path(reload.folder).name
     session = SessionWish(name, image=resolve.default_image(environ))
-    return Wish(session, Desired(), choice, reload.namespace, environ)
+    return Wish(session, Desired(), reload.cluster(), reload.namespace, environ)

@@ -107,6 +107,7 @@ class Reloading:
         fixed = {
             "name": (self.wish.session.name, wish.session.name),
             "cluster.context": (self.wish.cluster.context, wish.cluster.context),
+            "cluster.bastion": (self.wish.cluster.bastion, wish.cluster.bastion),
             "method": (self.wish.desired.method, wish.desired.method),
         }
         changed = [key for key, (before, after) in fixed.items() if before != after]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tpconfig.cluster import observe as cluster
-from tpconfig.cluster.api import open_api
 from tpconfig.errors import ConflictError, TpError, UsageError
 from tpconfig.model.events import Remark
 from tpconfig.session import ending, heal
+from tpconfig.session.access import open_cluster
 from tpconfig.session.executor import Emit
 from tpconfig.session.listing import namespaces
 from tpconfig.session.wish import Reload
@@ -22,7 +22,7 @@ async def restore(
         UsageError: there is no such session.
         TpError: something is not back yet.
     """
-    async with open_api(context=reload.context, kubeconfig=reload.kubeconfig) as api:
+    async with open_cluster(reload.cluster()) as api:
         where = await namespaces(api, reload, everywhere=everywhere)
         world = await cluster.observe(api, session="", targets=(), namespaces=where)
         dead = heal.dead_sessions(world)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tpconfig.cluster.api import open_api
 from tpconfig.planner import roles as planner
+from tpconfig.session.access import open_cluster
 from tpconfig.session.wish import Reload
 
 
@@ -17,7 +17,7 @@ async def roles(reload: Reload, *, janitor: bool, group: str | None) -> list[dic
     """
     namespace = reload.namespace
     if namespace is None:
-        async with open_api(context=reload.context, kubeconfig=reload.kubeconfig) as api:
+        async with open_cluster(reload.cluster()) as api:
             namespace = api.namespace
     if janitor:
         return planner.for_janitors(namespace)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tpconfig.cluster import observe as cluster
-from tpconfig.cluster.api import Api, open_api
+from tpconfig.cluster.api import Api
 from tpconfig.errors import UsageError
 from tpconfig.local import observe as local
 from tpconfig.local import state
@@ -18,6 +18,7 @@ from tpconfig.local.diagnosis import Diagnosis
 from tpconfig.local.leftovers import Leftovers
 from tpconfig.model.desired import Desired
 from tpconfig.model.events import Remark
+from tpconfig.session.access import open_cluster
 from tpconfig.session.executor import Emit
 from tpconfig.session.hosted import Here
 from tpconfig.session.identity import identify
@@ -39,7 +40,7 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
         UsageError: no such context, or a protected one.
     """
     choice = wish.cluster
-    async with open_api(context=choice.context, kubeconfig=choice.kubeconfig) as api:
+    async with open_cluster(choice) as api:
         check_protected(wish, api)
         place = state.prepare(state.folder(wish.environ))
         user, (method, problem) = await _both(api, wish, place)

@@ -10,7 +10,7 @@ from tpconfig.cluster import neighbourhood, observe, paths
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.failures import NotFoundError
 from tpconfig.errors import Problem
-from tpconfig.model import kinds
+from tpconfig.model import codes, kinds
 from tpconfig.model.desired import Desired, Workload
 from tpconfig.model.target import Target
 from tpconfig.session.verdicts import BlockedError
@@ -52,7 +52,7 @@ async def _behind(api: Api, target: Target, workload: Workload) -> Target | Prob
     if found:
         names = listed([str(one) for one in found], last="and")
         return Problem(
-            "TP318",
+            codes.SERVICE_WITHOUT_WORKLOAD,
             f"{target} sends its callers to {names}",
             workload.target_source,
             hint="name one of them",
@@ -60,7 +60,7 @@ async def _behind(api: Api, target: Target, workload: Workload) -> Target | Prob
     kind = service["spec"].get("type")
     why = "has no selector" if not service["spec"].get("selector") else "selects no workload's Pods"
     return Problem(
-        "TP318",
+        codes.SERVICE_WITHOUT_WORKLOAD,
         f"{target} {'is an ExternalName' if kind == 'ExternalName' else why}",
         workload.target_source,
         hint="name a workload: deployment/NAME",
@@ -74,9 +74,9 @@ async def _missing(
         await api.get(paths.path_of("namespace", None, target.namespace))
     except NotFoundError:
         message = f"there is no namespace `{target.namespace}`"
-        return Problem("TP306", message, workload.target_source)
+        return Problem(codes.NO_SUCH_NAMESPACE, message, workload.target_source)
     return Problem(
-        "TP307",
+        codes.NO_SUCH_OBJECT,
         f"there is no service `{target.name}` in namespace {target.namespace}",
         workload.target_source,
         hint=nearest_of(target.name, others),

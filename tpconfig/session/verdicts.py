@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from tpconfig.errors import ConfigError, ConflictError, NoPermissionError, Problem, TpError
+from tpconfig.model import codes
 from tpconfig.model.plan import Fault, Plan
-
-JANITOR_DENIED = "TP321"
 
 
 class BlockedError(ConfigError):
@@ -20,9 +19,10 @@ class DeniedError(NoPermissionError):
         asked = "ask for a Role with the verbs that `tp rbac` prints; nothing was changed"
         super().__init__(
             problems[0].message + (f", and {more} more" if more else ""),
-            hint=problems[0].hint if problems[0].code == JANITOR_DENIED else asked,
+            hint=problems[0].hint if problems[0].code == codes.JANITOR_DENIED else asked,
             details=[problem.message for problem in problems] if more else [],
         )
+        self.code = problems[0].code
 
 
 def raise_blockers(plan: Plan) -> None:
@@ -47,4 +47,6 @@ def raise_blockers(plan: Plan) -> None:
 def _conflict(problems: list[Problem]) -> TpError:
     first = problems[0]
     details = [problem.label for problem in problems if problem.label]
-    return ConflictError(first.message, hint=first.hint, source=first.source, details=details)
+    error = ConflictError(first.message, hint=first.hint, source=first.source, details=details)
+    error.code = first.code
+    return error

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from tpconfig.model.desired import Desired, SessionWish
+from tpconfig.errors import UsageError
+from tpconfig.model.desired import Bastion, Desired, SessionWish
+
+_BASTION: Final = re.compile(
+    r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.][A-Za-z0-9_.-]*)"
+    r"(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +25,7 @@ class ClusterChoice:
     kubeconfig: str | None = None
     protected: tuple[str, ...] = ()
     meant: str | None = None
+    bastion: Bastion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,36 @@ class Reload:
     meant: str | None = None
     now: bool = False
     on_conflict: str | None = None
+    bastion: str | None = None
+
+    def cluster(self) -> ClusterChoice:
+        """Return the cluster that the command line alone names.
+
+        Raises:
+            UsageError: ``--bastion`` names no machine.
+        """
+        return ClusterChoice(
+            self.context, self.kubeconfig, meant=self.meant, bastion=self.over(None)
+        )
+
+    def over(self, bastion: Bastion | None) -> Bastion | None:
+        """Return the jump host of ``--bastion``, else the file's.
+
+        Raises:
+            UsageError: it names no machine.
+        """
+        if self.bastion is None:
+            return bastion
+        if self.bastion == "none":
+            return None
+        match = _BASTION.fullmatch(self.bastion)
+        if match is None:
+            raise UsageError(
+                f"--bastion {self.bastion}: this names no machine",
+                hint="write [USER@]HOST[:PORT], for example anna@jump.example.com, or `none`",
+            )
+        port = int(match["port"]) if match["port"] else None
+        return Bastion(match["host"].strip("[]"), port, match["user"])
 
     def to_json(self) -> dict[str, Any]:
         """Write it as plain JSON values."""

@@ -22,6 +22,7 @@ from tpconfig.cluster.api import open_api
 from tpconfig.cluster.paths import path_of
 from tpconfig.cluster.portforward import open_port_forward
 from tpconfig.errors import UnreachableError, UsageError
+from tpconfig.model.desired import Bastion
 
 MAPS = path_of("configmap", "default")
 
@@ -96,7 +97,7 @@ def config(folder: Path, url: str, certificates: Certificates, **cluster: Any) -
     return str(file)
 
 
-async def exercise(kubeconfig: str, fake: FakeApiServer) -> None:
+async def exercise(kubeconfig: str, fake: FakeApiServer, bastion: Bastion | None = None) -> None:
     """Make a request, and send bytes through a port-forward."""
     body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
     fake.store.create("pod", "default", body)
@@ -121,7 +122,7 @@ async def exercise(kubeconfig: str, fake: FakeApiServer) -> None:
         if len(got) >= len(sent):
             whole.set()
 
-    async with server, open_api(context=None, kubeconfig=kubeconfig) as api:
+    async with server, open_api(context=None, kubeconfig=kubeconfig, bastion=bastion) as api:
         await api.list(MAPS)
         pipe = await open_port_forward(api, "default", "p", 7000)
         pipe.start(take, pytest.fail, pause=lambda: None, resume=lambda: None)
@@ -138,6 +139,19 @@ async def test_server_name_and_client_certificate(
     """tls-server-name is checked in place of the address, for port-forwards too."""
     options = {"tls-server-name": "api.example"}
     await exercise(config(tmp_path, url, certificates, **options), fake)
+
+
+async def test_a_bastion_changes_nothing_of_tls(
+    fake: FakeApiServer, url: str, certificates: Certificates, tmp_path: Path, bastion: Bastion
+) -> None:
+    """Through an SSH jump host the kubeconfig's names and certificates count all the same."""
+    options = {"tls-server-name": "api.example"}
+    await exercise(config(tmp_path, url, certificates, **options), fake, bastion)
+    named = config(tmp_path, url, certificates)
+    with pytest.raises(UnreachableError) as caught:
+        async with open_api(context=None, kubeconfig=named, bastion=bastion) as api:
+            await api.list(MAPS)
+    assert "its certificate is not trusted" in caught.value.details[0]
 
 
 async def test_wrong_name_is_not_trusted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from dataclasses import replace
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tpconfig.cli import diagnostics_json
 from tpconfig.cli.diagnostics import render, render_problem, render_problems
 from tpconfig.errors import ConfigError, ConflictError, Problem, TpError, UsageError
+from tpconfig.model.plan import Blocker, Fault, Plan
+from tpconfig.session import errors_json, verdicts
 from tpconfig.source import Source
 
 PROT = Source(
@@ -210,3 +214,18 @@ def test_nothing_that_a_terminal_obeys_comes_through(
         or unicodedata.bidirectional(character) in ("LRE", "RLE", "LRO", "RLO", "LRI", "RLI")
     }
     assert dangerous == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(Fault.CONFLICT, "TP309"), (Fault.PERMISSION, "TP320"), (Fault.USAGE, "TP307")],
+)
+def test_what_blocks_a_plan_has_its_code(fault: Fault, code: str) -> None:
+    """Whosever fault it is: the JSON has the stable code, also of a session that was asked."""
+    plan = Plan(blockers=(Blocker(fault, Problem(code, "no", label="because")),))
+    with pytest.raises(TpError) as caught:
+        verdicts.raise_blockers(plan)
+    asked = errors_json.from_json(json.loads(json.dumps(errors_json.to_json(caught.value))))
+    for error in (caught.value, asked):
+        found = json.loads(diagnostics_json.render(error))
+        assert (found["code"], found["explain"]) == (code, f"tp explain {code}")

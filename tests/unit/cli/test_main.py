@@ -31,3 +31,27 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, ends: BaseException | None,
     with pytest.raises(SystemExit) as raised:
         main.main()
     assert raised.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["up", "--swap-deployment", "web"], True),
+        (["--expose", "80"], True),
+        (["up", "--wrong"], False),
+    ],
+)
+def test_an_option_of_telepresence_1_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: bool,
+) -> None:
+    """Who types an option that is no more is told what makes a file of it."""
+    monkeypatch.setattr("sys.argv", ["tp", *words])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    assert left.value.code == 2
+    found = capsys.readouterr().err
+    assert "No such option" in found
+    assert ("tp convert -- telepresence --" in found) is said

@@ -2,7 +2,8 @@
 
 A case is ``=== fact``, the document, ``---->``, the expectation. ``+++ NAME`` starts a further file
 beside ``telepresence.yaml``. An expectation is either problems, as ``describe`` writes them, or
-``ok``, then lines ``PATH = JSON`` about the model and notes.
+``ok``, then lines ``PATH = JSON`` about the model and notes. ``plan`` instead of ``ok``: the file
+is valid, and this is what this version cannot do of it. ``␀`` in a document is the byte 0.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tpconfig.config import unsupported
 from tpconfig.config.load import Loaded, load
 from tpconfig.errors import ConfigError, Problem
 from tpconfig.source import Source
@@ -33,7 +35,7 @@ class Case:
     @property
     def accepted(self) -> bool:
         """Say whether the document is valid."""
-        return self.expected[:1] == ("ok",)
+        return self.expected[0] in ("ok", "plan")
 
     def write(self, folder: Path) -> None:
         """Write the documents, and the folders that they may name."""
@@ -52,7 +54,7 @@ def read(path: Path) -> Iterator[Case]:
     for block in path.read_text(encoding="utf-8").split("\n=== ")[1:]:
         head, _, expectation = block.partition("\n---->\n")
         fact, _, text = head.partition("\n")
-        first, *others = f"{text}\n".split("\n+++ ")
+        first, *others = f"{text}\n".replace("␀", "\0").split("\n+++ ")
         documents = {"telepresence.yaml": first.removesuffix("\n") + "\n"}
         for other in others:
             name, _, content = other.partition("\n")
@@ -67,6 +69,9 @@ def outcome(case: Case, folder: Path) -> tuple[str, ...]:
     except ConfigError as error:
         lines = [line for problem in error.problems for line in describe(problem)]
         return tuple(line.replace(str(folder), "FOLDER") for line in lines)
+    if case.expected[0] == "plan":
+        refused = unsupported.check(loaded)
+        return ("plan", *(line for problem in refused for line in describe(problem)))
     return ("ok", *_answers(case, loaded))
 
 

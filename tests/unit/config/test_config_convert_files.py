@@ -120,7 +120,7 @@ def test_a_file_becomes_ours(data: dict[str, Any], lines: list[str], tmp_path: P
     """Each key has its place, or is named; what comes out loads."""
     path = tmp_path / "mirrord.json"
     path.write_text(json.dumps(data, indent="\t"), encoding="utf-8")
-    text = files.convert(path, path.name).text()
+    text = files.convert([path], [path.name]).text()
     assert [line for line in lines if line not in text] == [], text
     draft.check(text)
 
@@ -129,7 +129,7 @@ def test_yaml_and_toml_are_read_too(tmp_path: Path) -> None:
     """mirrord takes its configuration in three forms."""
     (tmp_path / "m.yaml").write_text("target: deployment/web\n", encoding="utf-8")
     (tmp_path / "m.toml").write_text('target = "deployment/web"\n', encoding="utf-8")
-    yaml, toml = (files.convert(tmp_path / name, name).data for name in ("m.yaml", "m.toml"))
+    yaml, toml = (files.convert([tmp_path / name], [name]).data for name in ("m.yaml", "m.toml"))
     assert yaml == toml
 
 
@@ -149,7 +149,7 @@ def test_another_file_is_refused(name: str, content: str, message: str, tmp_path
     """What is not understood is said, and nothing is printed."""
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises((UsageError, ConfigError), match=message):
-        files.convert(tmp_path / name, name)
+        files.convert([tmp_path / name], [name])
 
 
 def test_the_command_takes_a_file(tmp_path: Path) -> None:

@@ -13,15 +13,16 @@ from tpconfig.config import codes, explain
 from tpconfig.config.load import load
 from tpconfig.errors import ConfigError, UsageError
 
-PAGES = [explain.page(code) for code in codes.MEANINGS]
+PAGES = [explain.page(code) for code in codes.ALL]
 WITHOUT_EXAMPLE = {
     codes.NO_FILE,
     codes.BAD_TEXT,
     codes.NO_ENGINE,
     codes.SEVERAL_FILES,
     codes.BAD_DOTENV_LINE,
+    *codes.plan_codes.MEANINGS,
 }
-"""What one valid text cannot show: another file, bytes, a version of tp."""
+"""What one valid text cannot show: another file, bytes, a version of tp, a cluster."""
 
 
 def codes_of(text: str, folder: Path) -> set[str]:
@@ -37,7 +38,7 @@ def codes_of(text: str, folder: Path) -> set[str]:
 def test_there_is_a_page_for_each_code_and_no_other() -> None:
     """The folder of pages has exactly the codes."""
     folder = Path(explain.__file__).parent / "pages"
-    assert sorted(path.stem for path in folder.iterdir()) == sorted(codes.MEANINGS)
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(codes.ALL)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.code)
@@ -66,8 +67,8 @@ def test_the_command_prints_a_page_or_all_codes() -> None:
     """One page with its code; all codes with a sentence each, as JSON too."""
     run = CliRunner().invoke
     assert run(tp, ["explain", "TP104"]).stdout.startswith("TP104: The key does not exist")
-    assert len(run(tp, ["explain"]).stdout.splitlines()) == len(codes.MEANINGS)
-    assert json.loads(run(tp, ["explain", "--json"]).stdout) == codes.MEANINGS
+    assert len(run(tp, ["explain"]).stdout.splitlines()) == len(codes.ALL)
+    assert json.loads(run(tp, ["explain", "--json"]).stdout) == codes.ALL
     assert json.loads(run(tp, ["--json", "explain", "TP104"]).stdout)["code"] == "TP104"
 
 

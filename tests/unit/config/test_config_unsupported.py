@@ -68,7 +68,6 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
     [
         ("version: 1\nmethod: vpn-tcp", "method: vpn"),
         ("version: 1\nmethod: container", "method: container"),
-        ("version: 1\ncluster: {bastion: {host: a, user: b}}", "cluster.bastion"),
         ("version: 1\nsession: {linger: 1m30s}", "session.linger: 1m30s"),
         (f"{WORKLOAD}mode: mirror", "workloads.a.mode: mirror"),
         (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tpconfig.config import values
@@ -62,11 +62,14 @@ def test_what_is_read_matches_the_expression(form: str) -> None:
     check()
 
 
-@given(st.integers(0, 86_400_000))
-def test_durations_survive_being_written(milliseconds: int) -> None:
-    """A duration that is written as text reads back as the same number."""
-    duration_s = milliseconds / 1000
-    assert values.duration_s(values.duration_text(duration_s)) == pytest.approx(duration_s)
+@given(st.from_regex(re.compile(values.DURATION, re.ASCII), fullmatch=True))
+@example("51ms")
+@example("999999999h999999999h")
+@example("123456789.987654321h")
+def test_durations_survive_being_written(text: str) -> None:
+    """Any duration that is written as text reads back as the very same number."""
+    duration_s = values.duration_s(text)
+    assert values.duration_s(values.duration_text(duration_s)) == duration_s
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from planner_cases import Case, cases
 
+from tpconfig.model import codes
 from tpconfig.planner.diff import diff
 
 CASES = cases()
@@ -27,3 +28,10 @@ def test_every_action_says_why() -> None:
     for case in CASES:
         for action in diff(case.wish, case.world()).actions:
             assert action.reason.text, (case.fact, action)
+
+
+@pytest.mark.parametrize("code", sorted(set(codes.MEANINGS) - {codes.SERVICE_WITHOUT_WORKLOAD}))
+def test_every_code_has_a_case(code: str) -> None:
+    """Every code that the planner gives is given in some case."""
+    said = [line for case in CASES for line in case.given.get("blocked", [])]
+    assert any(f" {code}: " in line for line in said)

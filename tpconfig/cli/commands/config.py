@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tpconfig.cli import exit as edge
-from tpconfig.cli.options import Common, common_options, wants_color
+from tpconfig.cli import notes
+from tpconfig.cli.options import Common, common_options
 
 if TYPE_CHECKING:
     from tpconfig.config.load import Loaded
@@ -99,17 +100,10 @@ def schema() -> None:
 
 def _load(common: Common) -> Loaded:
     """Load the files and show the notes about them."""
-    from tpconfig.cli import diagnostics, diagnostics_json, render
     from tpconfig.config.load import load
 
     loaded = load(common.files, cwd=Path.cwd(), environ=os.environ)
-    color = wants_color(sys.stderr.isatty())
-    for note in loaded.notes:
-        if common.json:
-            text = diagnostics_json.render_problem(note, word="note")
-        else:
-            text = diagnostics.render_problem(note, color=color)
-        render.write(text, sys.stderr)
+    notes.show(loaded.notes, as_json=common.json)
     return loaded
 
 

@@ -12,13 +12,13 @@ from tpconfig.cli.options import Common, common_options
 
 
 @click.command("convert", short_help="Make a file of another tool's.")
-@click.argument("words", nargs=-1, required=True, metavar="FILE | -- telepresence [OPTION]...")
+@click.argument("words", nargs=-1, required=True, metavar="FILE... | -- telepresence [OPTION]...")
 @common_options
 def command(words: tuple[str, ...], common: Common) -> None:
     """Print the telepresence.yaml that does what another tool's file or command line did.
 
-    FILE is a mirrord.json (TOML and YAML too) or a mirrord-up.yaml; the command line is one of
-    Telepresence 1.
+    FILE is a mirrord.json (TOML and YAML too), a mirrord-up.yaml, or a compose file with `x-tele`
+    (and those that lie over it); the command line is one of Telepresence 1.
 
     What could not be carried over is said in its comments and on standard error, with what to do
     instead. Nothing is written, and no cluster is asked:
@@ -30,8 +30,8 @@ def command(words: tuple[str, ...], common: Common) -> None:
     from tpconfig.config.convert import draft, files, telepresence1
 
     try:
-        if len(words) == 1 and Path(words[0]).name != "telepresence":
-            converted = files.convert(Path(words[0]), words[0])
+        if Path(words[0]).name != "telepresence":
+            converted = files.convert([Path(word) for word in words], words)
         else:
             converted = telepresence1.convert(words)
         text = converted.text()

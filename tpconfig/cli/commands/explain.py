@@ -23,7 +23,7 @@ def command(code: str | None, common: Common) -> None:
 
     try:
         if code is None:
-            found = codes.MEANINGS
+            found = codes.ALL
             lines = [f"{one}  {meaning}" for one, meaning in found.items()]
             render.write(json.dumps(found, indent=2) if common.json else "\n".join(lines))
             return

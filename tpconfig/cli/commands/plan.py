@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from tpconfig.cli import completing
+from tpconfig.cli import completing, notes
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options, wants_color
 from tpconfig.cli.wish import reload_of
@@ -36,12 +36,14 @@ def command(
     and each permission. A running session is taken into account: once it is up, the plan is empty.
     """
     from tpconfig.cli import render
-    from tpconfig.errors import ExitCode
+    from tpconfig.errors import ExitCode, Problem
     from tpconfig.session import loading, planfile, planning
 
     try:
         reload = reload_of(common, names, profiles=profiles)
-        wish = loading.load(reload, os.environ)
+        noted: list[Problem] = []
+        wish = loading.load(reload, os.environ, noted=noted)
+        notes.show(noted, as_json=common.json)
         view = render.EventView(as_json=False, verbose=common.verbose)
         planned = edge.run(planning.plan(wish, view.show))
         if output is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tpconfig.cli import completing
+from tpconfig.cli import completing, notes
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
 from tpconfig.cli.wish import STDIN, reload_of
@@ -157,13 +157,11 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
     exactly = _plan_of(asked) if asked.plan is not None else None
     reload = exactly.reload if exactly else _reload_of(asked)
     reading = read_ahead(reload, os.environ)
-    from tpconfig.cli.diagnostics import render_problem
     from tpconfig.errors import UsageError
     from tpconfig.session.up import UpOptions, up
 
     wish, noted = reading.take()
-    for problem in noted:
-        print(render_problem(problem, color=False), file=sys.stderr)
+    notes.show(noted, as_json=asked.common.json)
     known = {workload.name for workload in wish.desired.workloads}
     if asked.exit_code_from is not None and asked.exit_code_from not in known:
         raise UsageError(f"--exit-code-from: the file has no workload `{asked.exit_code_from}`")

@@ -6,13 +6,13 @@ here and is named. The keys are those of https://github.com/metalbear-co/mirrord
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tpconfig.config import values
-from tpconfig.config.convert.draft import Draft
+from tpconfig.config.convert.draft import Draft, workload_name
+from tpconfig.config.convert.left import Left
 from tpconfig.errors import UsageError
 from tpconfig.model import kinds
 
@@ -20,27 +20,6 @@ _MODES: Final = {"split": "intercept", "replace": "swap", "steal": "swap", "mirr
 _FILES: Final = {"read": {"mode": "mount", "read_only": True}, "write": "mount", "local": "none"}
 _HEADER: Final = re.compile(r"\^?([A-Za-z0-9-]+):(?: |\\s\*| \*)?([A-Za-z0-9_@/ -]+)\$?")
 """A filter that is one header with one value, and no other expression."""
-
-_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
-
-
-class _Left:
-    """A document whose keys are taken out one after the other."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self._data = copy.deepcopy(dict(data))
-
-    def take(self, path: str, default: Any = None) -> Any:
-        """Return the value at a path, and take it out."""
-        *parents, key = path.split(".")
-        at: Any = self._data
-        for parent in parents:
-            at = at.get(parent) if isinstance(at, dict) else None
-        return at.pop(key, default) if isinstance(at, dict) else default
-
-    def leaves(self) -> Iterator[str]:
-        """Yield the paths of what nobody took."""
-        yield from _leaves(self._data, "")
 
 
 def convert(data: Mapping[str, Any], origin: str) -> Draft:
@@ -52,7 +31,7 @@ def convert(data: Mapping[str, Any], origin: str) -> Draft:
     draft = Draft(origin)
     draft.data["workloads"] = {}
     services = data.get("services")
-    left = _Left({key: value for key, value in data.items() if key != "services"})
+    left = Left({key: value for key, value in data.items() if key != "services"})
     if isinstance(services, dict):
         _up(left, services, draft)
     else:
@@ -63,13 +42,13 @@ def convert(data: Mapping[str, Any], origin: str) -> Draft:
     return draft
 
 
-def _up(left: _Left, services: Mapping[str, Any], draft: Draft) -> None:
+def _up(left: Left, services: Mapping[str, Any], draft: Draft) -> None:
     """Carry a mirrord-up.yaml over."""
     _context(left.take("common.context"), draft)
     for name, service in services.items():
         if not isinstance(service, dict):
             raise UsageError(f"services.{name} is no mapping")
-        own = _Left(service)
+        own = Left(service)
         place = f"services.{name}"
         workload = _target(own.take("target"), draft, place)
         mode = own.take("default_mode", "split")
@@ -87,15 +66,15 @@ def _up(left: _Left, services: Mapping[str, Any], draft: Draft) -> None:
             workload["run"] = {"command": command}
         draft.notes += [f"{place}.{path}: has no key here" for path in own.leaves()]
         if "target" in workload:
-            draft.data["workloads"][_name(name)] = workload
+            draft.data["workloads"][workload_name(name)] = workload
 
 
-def _one(left: _Left, draft: Draft) -> None:
+def _one(left: Left, draft: Draft) -> None:
     """Carry a mirrord.json over."""
     _context(left.take("kube_context"), draft)
     workload = _target(left.take("target"), draft, "target")
     incoming = left.take("feature.network.incoming", "mirror")
-    fine = _Left(incoming) if isinstance(incoming, dict) else _Left({"mode": incoming})
+    fine = Left(incoming) if isinstance(incoming, dict) else Left({"mode": incoming})
     filters = {key: fine.take(f"http_filter.{key}") for key in ("header_filter", "path_filter")}
     mode = fine.take("mode", "mirror")
     scaled = left.take("feature.copy_target.scale_down", default=False)
@@ -115,7 +94,9 @@ def _one(left: _Left, draft: Draft) -> None:
     _volumes(left, workload, draft)
     if "target" in workload:
         target = str(workload["target"])
-        draft.data["workloads"][_name(target.partition("/")[2].partition(":")[0])] = workload
+        draft.data["workloads"][workload_name(target.partition("/")[2].partition(":")[0])] = (
+            workload
+        )
 
 
 def _context(context: Any, draft: Draft) -> None:
@@ -175,7 +156,7 @@ def _incoming(
         draft.notes.append(f"{place}.http_filter: says nothing with `mode: {workload['mode']}`")
 
 
-def _environment(left: _Left, workload: dict[str, Any]) -> None:
+def _environment(left: Left, workload: dict[str, Any]) -> None:
     changed: dict[str, Any] = {}
     if override := left.take("feature.env.override"):
         changed["set"] = {key: str(value) for key, value in override.items()}
@@ -186,7 +167,7 @@ def _environment(left: _Left, workload: dict[str, Any]) -> None:
         workload["env"] = changed
 
 
-def _volumes(left: _Left, workload: dict[str, Any], draft: Draft) -> None:
+def _volumes(left: Left, workload: dict[str, Any], draft: Draft) -> None:
     said = left.take("feature.fs.mode") or left.take("feature.fs")
     if said in (None, {}):
         return
@@ -201,15 +182,3 @@ def _words(said: Any) -> list[str]:
     """Read a list, or a text with semicolons."""
     found = said.split(";") if isinstance(said, str) else said or []
     return [str(one).strip() for one in found if str(one).strip()]
-
-
-def _name(text: str) -> str:
-    return _NAME.sub("-", text)[:63].strip("-._") or "workload"
-
-
-def _leaves(data: Any, path: str) -> Iterator[str]:
-    if isinstance(data, dict):
-        for key, value in data.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
-    elif not path.endswith("$schema"):
-        yield path
