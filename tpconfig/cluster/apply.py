@@ -265,6 +265,8 @@ class ClusterApplier:
         target = action.target
         path = paths.path_of(target.kind, target.namespace, target.name)
         manifest: Manifest | None = await self._mirrored(target, action.claim.session)
+        if manifest is not None and _is_stopped(target, manifest):
+            manifest = None  # the watch may be late
         for _ in range(ATTEMPTS):
             try:
                 if manifest is None:
@@ -272,6 +274,8 @@ class ClusterApplier:
                 claimed = facts.claim(manifest)
                 if claimed is None or claimed.session != action.claim.session:
                     return "already released"
+                if _is_stopped(target, manifest):
+                    raise WorldMovedError(f"{target} was stopped again while it was given back")
                 await self.api.patch(path, patches.release(manifest))
             except ApiError as error:
                 if error.status == 404:
@@ -288,3 +292,9 @@ class ClusterApplier:
         selector = f"{names.LABEL_SESSION}={session}"
         mirror = self.mirrors.of(target.kind, target.namespace, selector)
         return await mirror.until(lambda known: known.get(target.name) or {}) or None
+
+
+def _is_stopped(target: Target, manifest: Manifest) -> bool:
+    """Tell whether a claimed workload is stopped that ran when it was claimed."""
+    claimed = facts.claim(manifest)
+    return bool(claimed and claimed.replicas and not facts.running(target.kind, manifest))
