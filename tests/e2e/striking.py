@@ -11,15 +11,18 @@ import json
 import ssl
 import tempfile
 import threading
+import urllib.request
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.rig.choice import kubeconfig_as_json
 from tests.rig.wan import endpoint
+from tpconfig.cluster.paths import path_of
 
 WRONG = ("before", "after", "unheard", "unanswered")
 QUESTIONS = ("authorization.k8s.io", "authentication.k8s.io")
@@ -70,8 +73,16 @@ class Proxy:
 
     def __init__(self, kubeconfig: Path) -> None:
         self.strike = Strike()
+        self.url = ""
         self._where = endpoint(kubeconfig)
         self._tls = _tls(kubeconfig)
+
+    def list(self, kind: str, namespace: str, *, selector: str = "") -> list[dict[str, Any]]:
+        """Return the objects of a kind, which is cheaper than ``kubectl`` by far."""
+        url = f"{self.url}{path_of(kind, namespace)}?{urlencode({'labelSelector': selector})}"
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            items: list[dict[str, Any]] = json.load(answer)["items"]
+        return [{"kind": kind, **one} for one in items]
 
     async def serve(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it."""
@@ -156,7 +167,8 @@ def open_proxy(kubeconfig: Path, *, to: Path) -> Iterator[Proxy]:
     thread.start()
     assert ready.wait(10)
     port, loop = found[0]
-    to.write_text(json.dumps(_kubeconfig(f"http://127.0.0.1:{port}")))
+    proxy.url = f"http://127.0.0.1:{port}"
+    to.write_text(json.dumps(_kubeconfig(proxy.url)))
     try:
         yield proxy
     finally:
