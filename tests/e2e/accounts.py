@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.place import Place
@@ -25,6 +26,13 @@ def with_rules(place: Place, rules: Sequence[Rule], *, name: str = "dev") -> str
         {"apiVersion": f"{GROUP}/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules}
     )
     return _account(place, name, {"kind": "Role", "name": name})
+
+
+def with_the_printed_role(place: Place) -> None:
+    """Have the place's ``tp`` from now on as an account with what ``tp rbac`` prints."""
+    (role,) = json.loads(place.ok("rbac", "--json", "-n", place.namespace))["items"]
+    own = Path(with_rules(place, role["rules"], name="printed"))
+    own.replace(place.own_kubeconfig)
 
 
 def rules_of_plan(place: Place) -> list[Rule]:

@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests import rig
-from tests.e2e import people
+from tests.e2e import accounts, people
 from tests.e2e.people import Person
 from tests.e2e.place import Place
 from tests.e2e.terminal import Terminal
+
+ROLE_ALONE = os.environ.get("TP_E2E_ROLE", "") != ""
+"""Every ``tp`` has just the Role that ``tp rbac`` prints; what needs more fails."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +43,8 @@ def _open_place(kubeconfig: str, person: Person) -> Iterator[Place]:
     found = Place(f"e2e-{uuid.uuid4().hex[:8]}", kubeconfig, person)
     found.kubectl("create", "namespace", found.namespace)
     try:
+        if ROLE_ALONE:
+            accounts.with_the_printed_role(found)
         yield found
     finally:
         found.end()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e import accounts, objects
+from tests.e2e.cutting import network_of
 from tests.e2e.namespace import eventually
 from tests.e2e.place import Place
 
@@ -79,6 +80,44 @@ def test_the_cluster_heals_without_anybody(
     eventually(lambda: shop.exact("web") == before, "the journal is left", timeout_s=AT_MOST_S)
     shop.nothing_left()
     assert shop.exact("web") == before
+
+
+@pytest.mark.parametrize("how", ["stopped", "cut"])
+def test_a_laptop_that_falls_silent_loses_its_callers_too(
+    shop: Place, how: str, record_property: Callable[[str, object], None]
+) -> None:
+    """No connection ends; within ttl + 5 s the originals have all the traffic, the agent none."""
+    shop.write({"web": objects.swap(3000)}, session={"ttl": f"{TTL_S}s"})
+    with network_of(shop) as network:
+        up(shop)
+        shop.settled("web")
+        (agent,) = shop.agents()
+        assert callers_go_to(shop) == {agent["metadata"]["name"]}
+        gone_s = time.monotonic()
+        if how == "cut":
+            network.black_hole()
+        else:
+            for pid in shop.processes():
+                os.kill(pid, signal.SIGSTOP)
+        eventually(
+            lambda: agent["metadata"]["name"] not in callers_go_to(shop),
+            "the agent still has callers",
+            timeout_s=AT_MOST_S,
+        )
+        record_property("agent_without_callers_s", round(time.monotonic() - gone_s, 1))
+        eventually(lambda: len(callers_go_to(shop)) == 2, "not given back", timeout_s=AT_MOST_S)
+        record_property("originals_have_them_s", round(time.monotonic() - gone_s, 1))
+
+
+def callers_go_to(place: Place) -> set[str]:
+    """Return the Pods that the Service sends its callers to."""
+    selector = "kubernetes.io/service-name=web"
+    return {
+        endpoint["targetRef"]["name"]
+        for one in place.get_list("endpointslices", selector=selector)
+        for endpoint in one.get("endpoints") or ()
+        if endpoint["conditions"]["ready"]
+    }
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -7,14 +7,13 @@ collection and the end of namespaces always run, the rest only where a test want
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes import fake_selecting
-from tests.fakes.fake_store import Change, Store, copied
+from tests.fakes.fake_store import Change, Store
+from tests.fakes.fake_workloads import Controllers, is_dying, is_ready, owner_of
 
 Object = dict[str, Any]
 
@@ -43,6 +42,7 @@ class Cluster:
     node: str = "node-1"
 
     def __post_init__(self) -> None:
+        self._controllers = Controllers(self.store, {"kubernetes.io/hostname": self.node})
         self._due = asyncio.Event()
         self._due.set()
         self._dying: dict[str, float] = {}
@@ -65,14 +65,13 @@ class Cluster:
             self._collect_garbage()
             self._end_namespaces()
             if self.simulate:
-                self._deployments()
-                self._replica_sets()
+                self._controllers.step()
                 self._pods()
                 self._endpoints()
 
     def _collect_garbage(self) -> None:
         alive = {item["metadata"]["uid"] for item in self.store.objects.values()}
-        for item in [copied(one) for one in self.store.objects.values()]:
+        for item in list(self.store.objects.values()):
             metadata = item["metadata"]
             owners = metadata.get("ownerReferences") or []
             kind, namespace, name = item["kind"], metadata.get("namespace", ""), metadata["name"]
@@ -96,75 +95,23 @@ class Cluster:
             self.store.remove(owner["kind"], metadata.get("namespace", ""), metadata["name"])
 
     def _end_namespaces(self) -> None:
-        for namespace in self.store.list("namespace"):
+        for namespace in self.store.peek("namespace"):
             name = namespace["metadata"]["name"]
             if not namespace["metadata"].get("deletionTimestamp"):
                 continue
-            inside = [
-                copied(item) for (_, where, _), item in self.store.objects.items() if where == name
-            ]
+            inside = [item for (_, where, _), item in self.store.objects.items() if where == name]
             for item in inside:
                 self.store.remove(item["kind"], name, item["metadata"]["name"])
             self.store.remove("namespace", "", name)
 
-    def _deployments(self) -> None:
-        for deployment in self.store.list("deployment"):
-            metadata, spec = deployment["metadata"], deployment["spec"]
-            namespace = metadata["namespace"]
-            digest = hashlib.sha256(json.dumps(spec["template"], sort_keys=True).encode())
-            current = f"{metadata['name']}-{digest.hexdigest()[:9]}"
-            owned = [
-                one for one in self.store.list("replicaset", namespace) if _owns(metadata, one)
-            ]
-            if current not in [one["metadata"]["name"] for one in owned]:
-                made = _replica_set(deployment, current, digest.hexdigest()[:9])
-                owned.append(self.store.create("replicaset", namespace, made, manager="kcm"))
-            for one in owned:
-                wanted = spec["replicas"] if one["metadata"]["name"] == current else 0
-                if one["spec"]["replicas"] != wanted:
-                    self._set(one, "spec", {**one["spec"], "replicas": wanted})
-            self._deployment_status(deployment, owned)
-
-    def _deployment_status(self, deployment: Object, owned: list[Object]) -> None:
-        spec = deployment["spec"]
-        pods = [pod for one in owned for pod in self._pods_of(one)]
-        ready = sum(_is_ready(pod) for pod in pods)
-        counts = {
-            "replicas": len(pods),
-            "updatedReplicas": len(pods),
-            "readyReplicas": ready,
-            "availableReplicas": ready,
-            "unavailableReplicas": max(0, spec["replicas"] - ready),
-        }
-        status: Object = {key: value for key, value in counts.items() if value}
-        status["observedGeneration"] = deployment["metadata"]["generation"]
-        enough = "True" if ready >= spec["replicas"] else "False"
-        status["conditions"] = [{"type": "Available", "status": enough}]
-        self._set(deployment, "status", status)
-
-    def _replica_sets(self) -> None:
-        for one in self.store.list("replicaset"):
-            metadata, wanted = one["metadata"], one["spec"]["replicas"]
-            pods = [pod for pod in self._pods_of(one) if not _is_dying(pod)]
-            for _ in range(wanted - len(pods)):
-                self.store.create("pod", metadata["namespace"], _pod(one), manager="kcm")
-            for pod in pods[wanted:]:
-                self.store.delete("pod", metadata["namespace"], pod["metadata"]["name"], {})
-            status = {"replicas": wanted, "readyReplicas": sum(_is_ready(pod) for pod in pods)}
-            self._set(one, "status", status)
-
-    def _pods_of(self, owner: Object) -> list[Object]:
-        pods = self.store.list("pod", owner["metadata"]["namespace"])
-        return [pod for pod in pods if _owns(owner["metadata"], pod)]
-
     def _pods(self) -> None:
-        for pod in self.store.list("pod"):
-            if _is_dying(pod):
+        for pod in self.store.peek("pod"):
+            if is_dying(pod):
                 self._end(pod)
             elif pod["status"].get("phase") in ("Pending", "Running") and self.starts(pod):
                 if not pod["spec"].get("nodeName"):
-                    pod = self._set(pod, "spec", {**pod["spec"], "nodeName": self.node})
-                self._set(pod, "status", self._running(pod))
+                    pod = self._controllers.set(pod, "spec", {**pod["spec"], "nodeName": self.node})
+                self._controllers.set(pod, "status", self._running(pod))
 
     def _end(self, pod: Object) -> None:
         metadata = pod["metadata"]
@@ -208,7 +155,7 @@ class Cluster:
         }
 
     def _endpoints(self) -> None:
-        for service in self.store.list("service"):
+        for service in self.store.peek("service"):
             if not service["spec"].get("selector"):
                 continue
             namespace = service["metadata"]["namespace"]
@@ -232,14 +179,14 @@ class Cluster:
     def _slice(self, service: Object) -> Object:
         metadata, spec = service["metadata"], service["spec"]
         matches = fake_selecting.by_label_selector({"matchLabels": spec["selector"]})
-        pods = self.store.list("pod", metadata["namespace"], matches)
+        pods = [pod for pod in self.store.peek("pod", metadata["namespace"]) if matches(pod)]
         unready = bool(spec.get("publishNotReadyAddresses"))
         return {
             "addressType": "IPv4",
             "metadata": {
                 "name": f"{metadata['name']}-fake1",
                 "labels": {"kubernetes.io/service-name": metadata["name"]},
-                "ownerReferences": [_owner(service)],
+                "ownerReferences": [owner_of(service)],
             },
             "endpoints": [_endpoint(pod, unready) for pod in pods if pod["status"].get("podIP")],
             "ports": [
@@ -252,65 +199,9 @@ class Cluster:
             ],
         }
 
-    def _set(self, item: Object, part: str, value: Object) -> Object:
-        metadata = item["metadata"]
-        if item.get(part) == value:
-            return item
-        return self.store.update(
-            item["kind"],
-            metadata.get("namespace", ""),
-            metadata["name"],
-            lambda old: {**old, part: value},
-            manager="kcm",
-            subresource="status" if part == "status" else None,
-        )
-
-
-def _owns(metadata: Object, item: Object) -> bool:
-    owners = item["metadata"].get("ownerReferences") or ()
-    return any(one["uid"] == metadata["uid"] and one.get("controller") for one in owners)
-
-
-def _owner(item: Object) -> Object:
-    return {
-        "apiVersion": item["apiVersion"],
-        "kind": item["kind"],
-        "name": item["metadata"]["name"],
-        "uid": item["metadata"]["uid"],
-        "controller": True,
-    }
-
-
-def _replica_set(deployment: Object, name: str, digest: str) -> Object:
-    template = copied(deployment["spec"]["template"])
-    labels = {**(template.setdefault("metadata", {}).get("labels") or {})}
-    labels["pod-template-hash"] = digest
-    template["metadata"]["labels"] = labels
-    return {
-        "metadata": {"name": name, "labels": labels, "ownerReferences": [_owner(deployment)]},
-        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template},
-    }
-
-
-def _pod(replica_set: Object) -> Object:
-    template = copied(replica_set["spec"]["template"])
-    metadata = template.get("metadata") or {}
-    metadata["generateName"] = f"{replica_set['metadata']['name']}-"
-    metadata["ownerReferences"] = [_owner(replica_set)]
-    return {"metadata": metadata, "spec": template["spec"]}
-
-
-def _is_dying(pod: Object) -> bool:
-    return bool(pod["metadata"].get("deletionTimestamp"))
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-
 
 def _endpoint(pod: Object, publishes_unready: bool) -> Object:
-    serving, dying = _is_ready(pod), _is_dying(pod)
+    serving, dying = is_ready(pod), is_dying(pod)
     return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": {

@@ -74,6 +74,12 @@ class Store:
             raise fake_status.not_found(resource_of(kind).qualified, name)
         return found
 
+    def peek(self, kind: str, namespace: str | None = None) -> Objects:
+        """Return a collection's objects themselves: to be read only, a change makes new ones."""
+        qualified = resource_of(kind).qualified
+        found = [key for key in self.objects if key[0] == qualified and namespace in (None, key[1])]
+        return [self.objects[key] for key in sorted(found)]
+
     def list(
         self,
         kind: str,
@@ -81,12 +87,7 @@ class Store:
         matches: fake_selecting.Predicate = lambda _: True,
     ) -> Objects:
         """Return copies of a collection's objects, by namespace and name."""
-        qualified = resource_of(kind).qualified
-        return [
-            copied(item)
-            for (of, where, _), item in sorted(self.objects.items())
-            if of == qualified and namespace in (None, where) and matches(item)
-        ]
+        return [copied(item) for item in self.peek(kind, namespace) if matches(item)]
 
     def create(self, kind: str, namespace: str, body: Object, *, manager: str = "fake") -> Object:
         """Store a new object."""

@@ -7,7 +7,7 @@ all that a session writes to a cluster can be tried many times a second.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,11 +88,17 @@ class Laptop:
 
 @asynccontextmanager
 async def open_laptop(
-    kubeconfig: str, who: str, *, machine: PretendedMachine | None = None, **wish: Any
+    cluster: str | Api, who: str, *, machine: PretendedMachine | None = None, **wish: Any
 ) -> AsyncIterator[Laptop]:
-    """Open somebody's laptop; ``wish`` is what the file says about the session."""
+    """Open somebody's laptop; ``wish`` is what the file says about the session.
+
+    ``cluster`` is a kubeconfig, or a way to the cluster that is open already.
+    """
     said: list[Event] = []
-    async with open_api(context=None, kubeconfig=kubeconfig) as api:
+    async with AsyncExitStack() as opened:
+        api = cluster
+        if isinstance(api, str):
+            api = await opened.enter_async_context(open_api(context=None, kubeconfig=api))
         identity = Identity(f"{abs(hash(who)) % 16**8:08x}", "fake-admin", f"{who}@host", who, "f")
         where: Any = machine or PretendedMachine()
         session = Permitted(

@@ -6,29 +6,37 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes.fake_apiserver import FakeApiServer
+from tests.fakes.fake_store import copied
 from tpconfig.names import LABEL_ROLE
 
 VOLATILE = ("resourceVersion", "generation", "managedFields")
+PASSING = ("pods", "endpointslices.discovery.k8s.io")
 
 
 @dataclass
 class Shop:
-    """Namespaces with Deployments, on a fake API server."""
+    """Namespaces with workloads, on a fake API server."""
 
     fake: FakeApiServer
     kubeconfig: str
 
     def exact(self) -> dict[str, Any]:
-        """Return every Deployment and Service but ours, without what *exactly* exempts."""
+        """Return every object but ours, without what *exactly* exempts.
+
+        Pods, EndpointSlices and what else a controller makes come and go.
+        """
         found = {}
-        for kind in ("deployment", "service"):
-            for one in self.fake.store.list(kind):
-                if LABEL_ROLE in (one["metadata"].get("labels") or {}):
-                    continue
-                for key in VOLATILE:
-                    one["metadata"].pop(key, None)
-                one.pop("status", None)
-                found[kind, one["metadata"]["namespace"], one["metadata"]["name"]] = one
+        for (kind, namespace, name), item in copied(self.fake.store.objects).items():
+            metadata = item["metadata"]
+            owners = metadata.get("ownerReferences") or ()
+            if LABEL_ROLE in (metadata.get("labels") or {}) or kind in PASSING:
+                continue
+            if any(owner.get("controller") for owner in owners):
+                continue
+            for key in VOLATILE:
+                metadata.pop(key, None)
+            item.pop("status", None)
+            found[kind, namespace, name] = item
         return found
 
     def ours(self) -> list[str]:

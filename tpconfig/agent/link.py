@@ -331,6 +331,6 @@ class PeerLink:
     def _lost(self, reason: str) -> None:
         """Wait for the next connection, for a while."""
         self._pod.log.write("link-waits", reason=reason)
-        self._pod.unattended()
+        self._pod.unattended(gone_s=self._lasting.overdue_s)
         gone = f"the peer did not come back for {self._keep_s:g} s"
         self._forget = asyncio.get_running_loop().call_later(self._keep_s, self.end, gone)

@@ -36,14 +36,17 @@ class Pod:
         self._keep()
         self.readiness.set(ready)
 
-    def unattended(self) -> None:
-        """Be not ready after the grace, unless a peer says otherwise before."""
-        self._keep()
-        if self.grace_s <= 0:
+    def unattended(self, *, gone_s: float = 0.0) -> None:
+        """Be not ready after the grace, unless a peer says otherwise before.
+
+        ``gone_s``: for how long the peer has been gone already. A grace that has begun goes on.
+        """
+        left_s = self.grace_s - gone_s
+        if left_s <= 0:
+            self._keep()
             self.readiness.set(False)
-        elif self.readiness.value:
-            loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(self.grace_s, self._leave)
+        elif self.readiness.value and self._leaving is None:
+            self._leaving = asyncio.get_running_loop().call_later(left_s, self._leave)
 
     def _leave(self) -> None:
         self._leaving = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 import tpconfig
@@ -23,7 +23,7 @@ from tpconfig.cluster import (
     templates,
 )
 from tpconfig.cluster.api import Api
-from tpconfig.cluster.failures import ApiError, NotFoundError
+from tpconfig.cluster.failures import ApiError, ForbiddenError, NotFoundError
 from tpconfig.cluster.mirror import Mirror, Mirrors
 from tpconfig.errors import ConflictError, TpError
 from tpconfig.model import actions as a
@@ -177,15 +177,40 @@ class ClusterApplier:
             beside=action.beside,
             controlled=action.target.kind in kinds.ADOPTING,
         )
-        body = manifests.agent_pod(known.template, self._common(namespace), spec)
         try:
-            await self.api.create(paths.path_of("pod", namespace), body)
+            await self._create_pod(known, spec)
         except ApiError as error:
             if error.status != 409 or not await self._is_ours(namespace, action):
                 raise
         place = (namespace, action.pod, action.container)
         await agentpod.wait_until_running(self.api, self.agents(namespace), place, waiting)
         return f"pod/{action.pod}"
+
+    async def _create_pod(self, known: WorkloadFacts, spec: manifests.AgentSpec) -> None:
+        """Create an agent's Pod, with the original's resources where it may not have its own.
+
+        A quota may want limits, a LimitRange no less than so much: the original's passed it. That
+        Pods may be created at all was asked before.
+
+        Raises:
+            TpError: it is refused whatever it asks for.
+        """
+        common = self._common(known.target.namespace)
+        path = paths.path_of("pod", common.namespace)
+        for own in (False, True):
+            body = manifests.agent_pod(known.template, common, replace(spec, own_resources=own))
+            try:
+                await self.api.create(path, body)
+            except ForbiddenError as error:
+                if own:
+                    raise TpError(
+                        f"a rule of namespace {common.namespace} refuses the agent's Pod",
+                        hint="a ResourceQuota without room, a LimitRange, Pod Security, a webhook? "
+                        f"tp doctor -n {common.namespace}",
+                        details=error.details,
+                    ) from error
+            else:
+                return
 
     async def _is_ours(self, namespace: str, action: a.CreateAgent) -> bool:
         """The Pod may be the one whose creation was answered to nobody."""
@@ -265,6 +290,8 @@ class ClusterApplier:
         target = action.target
         path = paths.path_of(target.kind, target.namespace, target.name)
         manifest: Manifest | None = await self._mirrored(target, action.claim.session)
+        if manifest is not None and _is_stopped(target, manifest):
+            manifest = None  # the watch may be late
         for _ in range(ATTEMPTS):
             try:
                 if manifest is None:
@@ -272,6 +299,8 @@ class ClusterApplier:
                 claimed = facts.claim(manifest)
                 if claimed is None or claimed.session != action.claim.session:
                     return "already released"
+                if _is_stopped(target, manifest):
+                    raise WorldMovedError(f"{target} was stopped again while it was given back")
                 await self.api.patch(path, patches.release(manifest))
             except ApiError as error:
                 if error.status == 404:
@@ -288,3 +317,9 @@ class ClusterApplier:
         selector = f"{names.LABEL_SESSION}={session}"
         mirror = self.mirrors.of(target.kind, target.namespace, selector)
         return await mirror.until(lambda known: known.get(target.name) or {}) or None
+
+
+def _is_stopped(target: Target, manifest: Manifest) -> bool:
+    """Tell whether a claimed workload is stopped that ran when it was claimed."""
+    claimed = facts.claim(manifest)
+    return bool(claimed and claimed.replicas and not facts.running(target.kind, manifest))

@@ -23,6 +23,9 @@ FALLBACK_UID = 65532
 _NODE_PAIRS = 1000
 """How many pairs of ports agents in a node's network share."""
 
+AGENT_NEEDS = {"requests": {"cpu": "10m", "memory": "64Mi"}}
+_COMMON_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+
 _LEFT_OUT = (
     "livenessProbe",
     "startupProbe",
@@ -77,6 +80,7 @@ class AgentSpec:
 
     ``init``: with the template's init containers; native sidecars always stay. ``beside``: the
     original goes on, and keeps its ports of the node. ``controlled``: the Lease is its controller.
+    ``own_resources``: what the original asks for and may have, not the little that the agent needs.
     """
 
     pod: str
@@ -92,6 +96,7 @@ class AgentSpec:
     init: bool = True
     beside: bool = False
     controlled: bool = False
+    own_resources: bool = False
 
 
 def lease(
@@ -239,7 +244,7 @@ def _agent_container(
                 "valueFrom": {"secretKeyRef": {"name": common.name, "key": "secret"}},
             },
         ],
-        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+        "resources": _own_resources(original) if spec.own_resources else AGENT_NEEDS,
         "readinessProbe": {
             "httpGet": {"path": names.PROBE_PATH, "port": probe_port},
             "periodSeconds": 1,
@@ -249,6 +254,16 @@ def _agent_container(
         },
     }
     return container
+
+
+def _own_resources(original: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a container's requests and limits, without devices and claims."""
+    resources = original.get("resources") or {}
+    return {
+        part: {key: value for key, value in resources[part].items() if key in _COMMON_RESOURCES}
+        for part in ("requests", "limits")
+        if part in resources
+    }
 
 
 def _state_resources(pod_spec: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:

@@ -25,8 +25,12 @@ def give_back(api: Api, namespace: str, target: str, session: str) -> None:
 
 
 def release(api: Api, namespace: str, target: str, session: str) -> None:
-    """Take the journal off an object, and give the ownership of its fields back."""
-    _change(api, namespace, target, session, patches.release)
+    """Take the journal off an object, and give the ownership of its fields back.
+
+    Raises:
+        RefusedError: its values are not back; a session that came to life has changed them again.
+    """
+    _change(api, namespace, target, session, _journal_off)
 
 
 def needs_its_place(api: Api, namespace: str, target: str, session: str) -> bool:
@@ -75,6 +79,12 @@ def _values(found: Object) -> Object | None:
     if not isinstance(values, dict) or not _differs(found.get("spec"), values):
         return None
     return {"spec": values}
+
+
+def _journal_off(found: Object) -> Object:
+    if _values(found) is not None:
+        raise RefusedError(409, "its values are not what was recorded")
+    return patches.release(found)
 
 
 def _differs(there: Any, patch: Any) -> bool:

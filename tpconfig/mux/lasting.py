@@ -86,6 +86,11 @@ class LastingPipe:
         return self._resume.received
 
     @property
+    def overdue_s(self) -> float:
+        """Seconds since a sign of life was due that has not come; a peer may die after any."""
+        return max(0.0, self._loop.time() - self._heard_s - self._pulse.beat_s)
+
+    @property
     def held(self) -> int:
         """Bytes kept for replay, with what they cost beside."""
         return self._resume.held

@@ -28,6 +28,26 @@ def needs(action: Action, others: Sequence[Action]) -> frozenset[int]:
     )
 
 
+def relies_on(action: Action, others: Sequence[Action]) -> frozenset[int]:
+    """Return the indices in ``others`` of what must have succeeded before ``action`` may start.
+
+    A journal is the only way back, and the Lease is what the janitor lives by: neither goes before
+    the original is back.
+    """
+    return frozenset(index for index, other in enumerate(others) if _is_the_way_back(other, action))
+
+
+def _is_the_way_back(other: Action, action: Action) -> bool:
+    match action:
+        case a.ReleaseTarget(target=target):
+            return isinstance(other, a.StartOriginal) and other.target == target
+        case a.CloseSession(namespace=namespace):
+            back = a.StartOriginal | a.ReleaseTarget
+            return isinstance(other, back) and other.target.namespace == namespace
+        case _:
+            return False
+
+
 def sort(actions: Sequence[Action]) -> tuple[Action, ...]:
     """Return the actions in an order in which they could be carried out one by one.
 

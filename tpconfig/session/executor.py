@@ -23,22 +23,25 @@ async def execute(plan: Plan, apply: Apply, emit: Emit, *, go_on: bool = False) 
         plan: what to do.
         apply: carries one action out and returns a word about it.
         emit: is told of each action's course.
-        go_on: a failed action does not stop the others (the way back goes as far as it can).
+        go_on: a failed action stops no other, but those that rely on it (the way back goes as far
+            as it can).
 
     Raises:
         TpError: the first failure; with ``go_on``, after everything else was tried.
     """
     finished = [asyncio.Event() for _ in plan.actions]
-    failures: list[Exception] = []
+    failed: dict[int, TpError] = {}
 
     async def run(index: int, action: Action) -> None:
         for before in order.needs(action, plan.actions):
             await finished[before].wait()
         try:
+            if failed.keys() & order.relies_on(action, plan.actions):
+                raise TpError("not before the original is back")
             await _run_one(action, apply, emit)
         except TpError as error:
             emit(ActionFailed(action, error.message))
-            failures.append(error)
+            failed[index] = error
             if not go_on:
                 raise
         finished[index].set()
@@ -49,8 +52,8 @@ async def execute(plan: Plan, apply: Apply, emit: Emit, *, go_on: bool = False) 
                 group.create_task(run(index, action))
     except* TpError:
         pass
-    if failures:
-        raise failures[0]
+    if failed:
+        raise next(iter(failed.values()))
 
 
 async def _run_one(action: Action, apply: Apply, emit: Emit) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from tpconfig.cluster import lease
 from tpconfig.cluster.api import Api
 from tpconfig.cluster.apply import ClusterApplier, WorldMovedError
 from tpconfig.cluster.lease import Owner
@@ -226,4 +227,22 @@ class Session:
                     return await cluster.apply(action, waiting)
                 return await self.machine.apply(action, waiting, world, cluster)
 
-            await execute(plan, apply, self.emit, go_on=go_on)
+            failure: TpError | None = None
+            async with asyncio.TaskGroup() as group:
+                living = group.create_task(self._stay_alive())
+                try:
+                    await execute(plan, apply, self.emit, go_on=go_on)
+                except TpError as error:
+                    failure = error
+                finally:
+                    living.cancel()
+            if failure is not None:
+                raise failure
+
+    async def _stay_alive(self) -> None:
+        """Renew the leases: an image or an original may take longer than they last."""
+        while True:
+            await asyncio.sleep(self.wish.ttl_s / 4)
+            for namespace in self.namespaces:
+                with suppress(TpError):  # what is being carried out says what is wrong
+                    await lease.renew(self.api, namespace, self.identity.id, self.wish.ttl_s)

@@ -144,6 +144,23 @@ def template_of(container: dict[str, Any] | None = None, **pod_spec: Any) -> dic
     return {"spec": {"containers": [one], **pod_spec}}
 
 
+def test_the_originals_resources_come_without_devices_and_claims() -> None:
+    """Where the namespace's rules refuse the small ones; one that states none has none."""
+    stated = {
+        "requests": {"cpu": "1", "memory": "1Gi"},
+        "limits": {"memory": "1Gi", "example.com/gpu": "1"},
+        "claims": [{"name": "gpu"}],
+    }
+    for resources, wanted in (
+        (stated, {"requests": stated["requests"], "limits": {"memory": "1Gi"}}),
+        ({}, {}),
+    ):
+        (agent,) = pod_of(template_of({"resources": resources}), own_resources=True)["spec"][
+            "containers"
+        ]
+        assert agent["resources"] == wanted
+
+
 def test_the_smallest_template_makes_a_pod() -> None:
     """No metadata, no environment, no ports, no security context."""
     pod = pod_of(template_of())

@@ -206,6 +206,31 @@ def test_a_session_that_came_back_is_watched_anew() -> None:
     assert world.objects[WEB]["spec"]["replicas"] == 2
 
 
+def test_a_session_that_comes_back_while_its_journals_go_keeps_the_way_back() -> None:
+    """It has stopped the original again: the journal stays on, and counts for the next time."""
+    world = World()
+    get, seen = world.get, 0
+
+    def coming_back(path: str) -> Object | None:
+        nonlocal seen
+        found = get(path)
+        if path == WEB and world.now_s >= 300:
+            seen += 1
+            if seen == 2:  # the janitor has seen that the values are back
+                world.objects[WEB]["spec"]["replicas"] = 0
+                world.renew()
+        return found
+
+    world.get = coming_back  # type: ignore[method-assign]
+    janitor = watch(world, 330)
+    assert world.objects[WEB]["metadata"]["labels"] == OURS
+    assert world.objects[WEB]["spec"]["replicas"] == 0
+    assert LEASE in world.objects
+    watch(world, 700, janitor)
+    assert world.objects[WEB]["spec"]["replicas"] == 2
+    assert LEASE not in world.objects
+
+
 def test_a_new_janitor_counts_a_full_ttl_of_its_own() -> None:
     """It cannot know how long the Lease was quiet before, whatever anybody's clock says."""
     world = World(now_s=1000.0)

@@ -228,6 +228,19 @@ async def test_two_silent_beats_are_a_loss() -> None:
     assert link.near.closed
 
 
+async def test_what_is_overdue_counts_from_the_beat_that_did_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Within a beat nothing is; two and a half beats of silence are one and a half too many."""
+    link, loop = Link(STILL), asyncio.get_running_loop()
+    began_s, overdue = loop.time(), []
+    for beats in (0.5, 2.5):
+        now_s = began_s + beats * STILL.beat_s
+        monkeypatch.setattr(loop, "time", lambda now_s=now_s: now_s)
+        overdue.append(link.server.overdue_s)
+    assert overdue == pytest.approx([0.0, 1.5 * STILL.beat_s], abs=5)
+
+
 async def test_a_doubted_connection_that_answers_stays() -> None:
     """Only one that is silent for as long as it was given is lost."""
     link = Link()

@@ -205,3 +205,26 @@ async def test_what_an_action_does_side_by_side_fails_like_anything_else() -> No
     with pytest.raises(ConflictError, match="held"):
         await execute(Plan((a.OpenSession("shop", WHY),)), apply, events.append)
     assert [type(one) for one in events] == [ActionStarted, ActionFailed]
+
+
+async def test_no_journal_and_no_lease_goes_before_its_original_is_back() -> None:
+    """Where it could not be started the rest goes on, and both stay for whoever tries again."""
+    applied: list[Action] = []
+    start, close = a.StartOriginal(WEB, CLAIM, (), WHY), a.CloseSession("shop", "s", WHY)
+    others = (
+        a.StartOriginal(API, CLAIM, (), WHY),
+        a.DeleteAgent("shop", "tp-0", "web", WHY),
+        a.ReleaseTarget(API, CLAIM, WHY),
+        a.CloseSession("far", "s", WHY),
+    )
+    plan = Plan(order.sort((start, *others, a.ReleaseTarget(WEB, CLAIM, WHY), close)))
+
+    async def apply(action: Action, waiting: Waiting) -> str:
+        if action == start:
+            raise TpError("refused")
+        applied.append(action)
+        return ""
+
+    with pytest.raises(TpError, match="refused"):
+        await execute(plan, apply, lambda event: None, go_on=True)
+    assert set(applied) == set(others)
