@@ -33,6 +33,10 @@ MAX_WINDOW: Final = 16 * 1024 * 1024
 START_SHARE: Final = 64
 """What a stream that opens may take of the free memory, as a divisor."""
 
+GROWTH_RESERVE: Final = 4
+"""The part of the lent memory that no stream gets by opening alone, as a divisor: however many are
+open and idle, one that moves bytes finds room to grow. What was granted cannot be taken back."""
+
 GROWTH_SHARE: Final = 4
 """What a window that grows may take of the free memory, as a divisor: some is left for others."""
 
@@ -53,17 +57,19 @@ class Windows:
         free: bytes that windows may still grow by.
     """
 
-    __slots__ = ("first", "free")
+    __slots__ = ("_reserved", "first", "free")
 
     def __init__(self, *, memory: int, first: int, max_streams: int) -> None:
         if memory < first * max_streams or first < 1:
             raise ValueError(f"{max_streams} windows of {first} bytes in {memory}")
         self.first = first
         self.free = memory - first * max_streams
+        self._reserved = self.free // GROWTH_RESERVE
 
     def begin(self) -> int:
         """Take what widens a fresh stream's window, and return it."""
-        return self._take(min(START_WINDOW - self.first, self.free // START_SHARE))
+        lent = (self.free - self._reserved) // START_SHARE
+        return self._take(min(START_WINDOW - self.first, lent))
 
     def grow(self, window: int) -> int:
         """Take what widens a window that was used up within a round trip, and return it."""

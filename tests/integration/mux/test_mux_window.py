@@ -162,6 +162,23 @@ def test_windows_that_cannot_fit_are_refused() -> None:
         Windows(memory=29, first=10, max_streams=3)
 
 
+def test_idle_streams_leave_room_for_one_that_moves() -> None:
+    """Thousands that hold their windows and use them up do not keep a download at its first one."""
+    ends = Round()
+    ids = [ends.client.open() for _ in range(2000)]
+    ends.there()
+    ends.back()
+    for stream_id in ids:
+        ends.client.send(stream_id, bytes(ends.client.send_budget(stream_id)))
+    ends.there()
+    moving = ends.opened()
+    assert ends.client.send_budget(moving) < START_WINDOW
+    for _ in range(20):
+        ends.trip(moving, MAX_WINDOW)
+    assert ends.client.send_budget(moving) >= 4 * START_WINDOW
+    assert ends.server.granted <= LINK_MEMORY
+
+
 async def test_2000_streams_that_nobody_reads_stay_within_the_memory() -> None:
     """Back-pressure on every one of them, a stream that is read goes on, and no byte is lost."""
     ends = Ends()
