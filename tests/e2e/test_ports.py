@@ -54,6 +54,24 @@ def test_several_ports_arrive_each_at_its_own(place: Place) -> None:
     assert place.in_client(ECHO, "web", "9000", "hello") == "hello\n"
 
 
+def test_the_process_is_told_who_calls(place: Place) -> None:
+    """With ``proxy_protocol`` the caller's own address comes in front of its bytes."""
+    web = objects.deployment("web")
+    web["spec"]["template"]["spec"]["containers"][0]["ports"] += [{"containerPort": 9000}]
+    ports = [{"name": "echo", "port": 9000, "targetPort": 9000}]
+    place.apply(objects.service("web", ports=ports), web, objects.client())
+    workload = objects.swap(3000, TCP_PORT="9000")
+    expose = [{"local": 9000, "cluster": 9000, "proxy_protocol": "v1"}]
+    place.write({"web": {**workload, "expose": expose}})
+    place.ok("up", "-d")
+    place.settled("web")
+    assert "9000:9000 (PROXY v1)" in place.ok("status")
+    own = place.in_client("import socket; print(socket.gethostbyname(socket.gethostname()))")
+    said = place.in_client(ECHO, "web", "9000", "hello")
+    assert said.startswith(f"PROXY TCP4 {own.strip()} ")
+    assert said.endswith(" 9000\nhello\n")
+
+
 def test_the_process_is_on_this_machines_localhost(place: Place) -> None:
     """As if it had no network of its own: also what it does not expose; and no longer than it."""
     shown, unexposed = free_port(), free_port()

@@ -281,7 +281,8 @@ class PeerLink:
                 return
             reader = serving.AnswerReader(splice.a, self._refused(port))
             try:
-                self._mux.open(reader, opening=encode(TcpFrom(port, *peer)))
+                pod_host, _ = accepting.peer_of(sock.getsockname())
+                self._mux.open(reader, opening=encode(TcpFrom(port, *peer, pod_host)))
             except ConnectionResetError:
                 self._connections.discard(splice)
                 serving.drop(sock)

@@ -176,6 +176,7 @@ def _workload(loaded: Loaded, name: str, chosen: set[str]) -> wish.Workload:
                 entry.cluster,
                 entry.protocol,
                 entry.wait_s,
+                entry.proxy_protocol,
                 loaded.source_of((*here, "expose", index)),
             )
             for index, entry in enumerate(one.expose)

@@ -53,6 +53,7 @@ ENGINES: Final[dict[str, frozenset[Any]]] = {
     "workloads.*.expose.*.cluster": ANY,
     "workloads.*.expose.*.protocol": ANY,
     "workloads.*.expose.*.wait": ANY,
+    "workloads.*.expose.*.proxy_protocol": ANY,
     "workloads.*.env": ANY,
     "workloads.*.pod_localhost": ANY,
     "workloads.*.volumes": ANY,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tpconfig.model.target import Target
+from tpconfig.model.target import ProxyProtocol, Target
 from tpconfig.source import Source
 
 
@@ -24,13 +24,14 @@ class AgentImage:
 class Expose:
     """One entry of ``expose``; ``cluster`` is a port of the container, by number or name.
 
-    A caller waits up to ``wait_s`` for somebody to listen here.
+    A caller waits up to ``wait_s`` for somebody to listen here; ``proxy_protocol`` tells who calls.
     """
 
     local: int
     cluster: int | str
     protocol: str = "tcp"
     wait_s: float = 0.0
+    proxy_protocol: ProxyProtocol | None = None
     source: Source | None = field(default=None, compare=False)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+ProxyProtocol = Literal["v1", "v2"]
+"""How a caller's address is told to who serves it, in front of the data."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,12 +69,15 @@ class PodPort:
 class PortPair:
     """An exposed port: what arrives at ``pod`` in the cluster is given to ``local`` here.
 
-    A caller waits up to ``wait_s`` for somebody to listen.
+    A caller waits up to ``wait_s`` for somebody to listen. Where ``proxy_protocol`` says so, its
+    address comes in front of its bytes.
     """
 
     local: int
     pod: PodPort
     wait_s: float = 0.0
+    proxy_protocol: ProxyProtocol | None = None
 
     def __str__(self) -> str:
-        return f"{self.local}:{self.pod}"
+        told = f" (PROXY {self.proxy_protocol})" if self.proxy_protocol else ""
+        return f"{self.local}:{self.pod}{told}"

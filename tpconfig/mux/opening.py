@@ -53,11 +53,12 @@ class Dns:
 
 @dataclass(frozen=True, slots=True)
 class TcpFrom:
-    """Somebody connected to the Pod's ``port``."""
+    """Somebody connected to the Pod's ``port``, at its address ``pod_host``."""
 
     port: int
     peer_host: str
     peer_port: int
+    pod_host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ def encode(opening: Opening) -> bytes:
             return _line("tcp", host, port)
         case UdpTo(host, port):
             return _line("udp", host, port)
-        case TcpFrom(port, peer_host, peer_port):
-            return _line("tcp-in", port, peer_host, peer_port)
+        case TcpFrom(port, peer_host, peer_port, pod_host):
+            return _line("tcp-in", port, peer_host, peer_port, pod_host)
         case UdpFrom(port, peer_host, peer_port):
             return _line("udp-in", port, peer_host, peer_port)
         case _:
@@ -144,8 +145,8 @@ def decode(line: bytes) -> Opening:
             return TcpTo(_host(host), _port(port))
         case ["udp", host, port]:
             return UdpTo(_host(host), _port(port))
-        case ["tcp-in", port, peer_host, peer_port]:
-            return TcpFrom(_port(port), _host(peer_host), _port(peer_port))
+        case ["tcp-in", port, peer_host, peer_port, pod_host]:
+            return TcpFrom(_port(port), _host(peer_host), _port(peer_port), _host(pod_host))
         case ["udp-in", port, peer_host, peer_port]:
             return UdpFrom(_port(port), _host(peer_host), _port(peer_port))
         case _:

@@ -39,7 +39,7 @@ def resolve(workload: Workload, container: ContainerFacts, facts: WorkloadFacts)
         elif port in pairs:
             problems.append(_twice(port, expose))
         else:
-            pairs[port] = PortPair(expose.local, port, expose.wait_s)
+            pairs[port] = PortPair(expose.local, port, expose.wait_s, expose.proxy_protocol)
     notices = tuple(
         Notice(
             f"port {port} of {container.name} is not exposed: callers of "

@@ -18,8 +18,6 @@ def to_json(facts: HostedFacts) -> dict[str, Any]:
 
 def from_json(given: Mapping[str, Any]) -> HostedFacts:
     """Read what ``to_json`` wrote."""
-    ports = tuple(
-        PortPair(one["local"], PodPort(**one["pod"]), one["wait_s"]) for one in given["ports"]
-    )
+    ports = tuple(PortPair(**{**one, "pod": PodPort(**one["pod"])}) for one in given["ports"])
     forwards = tuple(Forward(**{**one, "source": None}) for one in given.get("forwards") or ())
     return HostedFacts(**{**given, "ports": ports, "forwards": forwards})

@@ -130,7 +130,10 @@ class Hosted:
         if self.pod != pod or self._link is None:
             await self._close_link()
             self.pod, self.ports, self.serving = pod, (), False
-            self._inbound = await hold(self.here.group, open_inbound(self._dialer.await_listener))
+            self._inbound = await hold(
+                self.here.group,
+                open_inbound(self._dialer.await_listener, preface=self._dialer.preface),
+            )
             block = open_link(
                 connect,
                 secret=bytes.fromhex(secret),

@@ -11,7 +11,7 @@ import sys
 import types
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from tpconfig.model.actions import Action
 from tpconfig.model.desired import Forward
@@ -101,7 +101,9 @@ def _of(hint: Any) -> dict[str, Any]:
         return _object(hint)
     if get_origin(hint) is tuple:
         return {"type": "array", "items": _of(get_args(hint)[0])}
-    if get_origin(hint) is types.UnionType:
+    if get_origin(hint) is Literal:
+        return {"type": "string"}
+    if get_origin(hint) in (types.UnionType, Union):
         inner = [one for one in get_args(hint) if one is not type(None)]
         assert len(inner) == 1, hint
         return _of(inner[0])

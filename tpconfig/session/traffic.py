@@ -19,6 +19,8 @@ from tpconfig.local.shown import show_ports
 from tpconfig.local.world import World
 from tpconfig.model.desired import Destination, Outbound
 from tpconfig.model.target import PodPort, PortPair
+from tpconfig.mux.opening import TcpFrom
+from tpconfig.tunnel import proxyprotocol
 from tpconfig.tunnel.dns import PodResolver, Remembered, Resolver
 from tpconfig.tunnel.dnscache import DnsCache
 from tpconfig.tunnel.link import Link
@@ -49,6 +51,13 @@ class Dialer:
         while (found := await self.dial(port)) is None and loop.time() < ends_s:
             await asyncio.sleep(LISTENER_POLL_S)
         return found
+
+    def preface(self, call: TcpFrom) -> bytes:
+        """Return what who serves a call is told about it, before the caller's own bytes."""
+        pair = self.pairs.get(PodPort(call.port))
+        if pair is None or pair.proxy_protocol is None:
+            return b""
+        return proxyprotocol.header(pair.proxy_protocol, call)
 
     async def dial(self, port: PodPort) -> socket.socket | None:
         """Return a socket connected to whoever serves the port; ``None`` where nobody does."""

@@ -33,14 +33,18 @@ Dial = Callable[[PodPort], Awaitable[socket.socket | None]]
 Of a UDP port: a UDP socket that is connected to it.
 """
 
+Preface = Callable[[TcpFrom], bytes]
+"""Gives what goes to who serves a call, in front of the caller's own bytes."""
+
 _NOT_HERE: Final = Refusal("denied", "only the client opens such streams")
 
 
 class Inbound:
     """Serves the streams that the agent opens; made by ``open_inbound``."""
 
-    def __init__(self, dial: Dial, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, dial: Dial, tasks: asyncio.TaskGroup, preface: Preface) -> None:
         self._dial = dial
+        self._preface = preface
         self._tasks = tasks
         self._dialling: set[asyncio.Task[None]] = set()
 
@@ -51,9 +55,9 @@ class Inbound:
             StreamRefusedError: it is none that an agent may open.
         """
         match opening:
-            case TcpFrom(port):
+            case TcpFrom():
                 splice = Splice()
-                self._spawn(self._connect(stream, splice, port=PodPort(port)))
+                self._spawn(self._connect(stream, splice, call=opening))
                 return splice.a
             case UdpFrom(port):
                 new = udpflow.SocketFlow(ended=lambda: None, idle_s=udpflow.idle_s(port))
@@ -69,9 +73,16 @@ class Inbound:
         for task in self._dialling:
             task.cancel()
 
-    async def _connect(self, stream: MuxStream, splice: Splice, *, port: PodPort) -> None:
-        sock = await self._dialled(stream, port)
+    async def _connect(self, stream: MuxStream, splice: Splice, *, call: TcpFrom) -> None:
+        sock = await self._dialled(stream, PodPort(call.port))
         if sock is None:
+            return
+        try:
+            if preface := self._preface(call):
+                await asyncio.get_running_loop().sock_sendall(sock, preface)
+        except OSError:
+            sock.close()
+            splices.reset(stream)
             return
         if splice.a.lost:
             sock.close()
@@ -105,10 +116,17 @@ class Inbound:
 
 
 @asynccontextmanager
-async def open_inbound(dial: Dial) -> AsyncIterator[Inbound]:
-    """Serve what an agent opens while the block runs; open the link inside the block."""
+async def open_inbound(
+    dial: Dial, *, preface: Preface = lambda call: b""
+) -> AsyncIterator[Inbound]:
+    """Serve what an agent opens while the block runs; open the link inside the block.
+
+    Args:
+        dial: connects to who serves a port.
+        preface: says what is told about a call before its bytes.
+    """
     async with asyncio.TaskGroup() as tasks:
-        inbound = Inbound(dial, tasks)
+        inbound = Inbound(dial, tasks, preface)
         try:
             yield inbound
         finally:

@@ -15,6 +15,7 @@ from real_process import Served, open_inbound, outcome, reset_on_close
 
 from tpconfig.model.target import PodPort
 from tpconfig.tunnel.link import Link, LinkError
+from tpconfig.tunnel.proxyprotocol import header
 
 
 @asynccontextmanager
@@ -47,6 +48,26 @@ async def test_a_caller_is_answered_here(agent: Agent, host: str) -> None:
             assert await reader.read(-1) == b"ping"
             writer.close()
         assert served.asked == [PodPort(pod_port)]
+
+
+async def test_who_serves_is_told_who_calls(agent: Agent) -> None:
+    """What is said in front of a call names the caller and the Pod, and comes before its bytes."""
+    pod_port = free_port()
+    async with (
+        tcp_server(echo) as here,
+        open_inbound(
+            Served({PodPort(pod_port): here}).dial, preface=lambda call: header("v1", call)
+        ) as inbound,
+        agent.link(serve=inbound.serve) as link,
+    ):
+        await link.listen(pod_port)
+        sock = await call(pod_port)
+        told = f"PROXY TCP4 127.0.0.1 127.0.0.1 {sock.getsockname()[1]} {pod_port}\r\n".encode()
+        reader, writer = await asyncio.open_connection(sock=sock)
+        writer.write(b"ping")
+        writer.write_eof()
+        assert await reader.read(-1) == told + b"ping"
+        writer.close()
 
 
 async def test_nobody_serves_here(agent: Agent) -> None:

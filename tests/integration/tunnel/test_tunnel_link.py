@@ -327,7 +327,7 @@ async def test_a_stream_that_only_the_agent_opens_is_denied(agent: Agent) -> Non
     """The agent refuses openings that are not the client's, and a second control stream."""
     refusals: list[Refusal] = []
     async with agent.link() as link:
-        for opening in (TcpFrom(80, "10.0.0.1", 4000), Control()):
+        for opening in (TcpFrom(80, "10.0.0.1", 4000, "10.0.0.2"), Control()):
             reader = serving.AnswerReader(asyncio.Protocol(), refusals.append)
             link.open(reader, opening)
         await eventually(lambda: len(refusals) == 2)

@@ -70,10 +70,6 @@ def test_what_has_an_engine_is_not_refused(tmp_path: Path) -> None:
         ("version: 1\nmethod: container", "method: container"),
         ("version: 1\nsession: {linger: 1m30s}", "session.linger: 1m30s"),
         (f"{WORKLOAD}mode: mirror", "workloads.a.mode: mirror"),
-        (
-            f"{WORKLOAD}expose: [{{local: 1, cluster: 1, proxy_protocol: v2}}]",
-            "workloads.a.expose[0].proxy_protocol",
-        ),
         (f"{WORKLOAD}run: {{command: x, tty: true}}", "workloads.a.run.tty: true"),
     ],
 )

@@ -30,7 +30,7 @@ LINES = {
     b"sftp\n": Sftp(),
     b"tcp orders.shop.svc 5432\n": TcpTo("orders.shop.svc", 5432),
     b"udp fd00::1%eth0 53\n": UdpTo("fd00::1%eth0", 53),
-    b"tcp-in 8080 10.1.2.3 40000\n": TcpFrom(8080, "10.1.2.3", 40000),
+    b"tcp-in 8080 10.1.2.3 40000 10.9.9.9\n": TcpFrom(8080, "10.1.2.3", 40000, "10.9.9.9"),
     b"udp-in 53 ::1 1\n": UdpFrom(53, "::1", 1),
 }
 

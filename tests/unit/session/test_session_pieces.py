@@ -57,7 +57,7 @@ def test_the_program_of_a_list() -> None:
 
 def test_facts_go_through_json() -> None:
     """What another process reads is what was written."""
-    ports = (PortPair(3000, PodPort(8080)), PortPair(53, PodPort(53, "udp")))
+    ports = (PortPair(3000, PodPort(8080), 1.5, "v2"), PortPair(53, PodPort(53, "udp")))
     forwards = (Forward(5432, "db", 5432), Forward(1080))
     facts = HostedFacts("web", "tp-1-web-0", ports, "a", "b", serving=True, forwards=forwards)
     assert facts_json.from_json(facts_json.to_json(facts)) == facts
