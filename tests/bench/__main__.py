@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench import datapath, loading, many, starting
+from tests.bench import datapath, loading, loopback, many, starting
 from tests.bench.place import Place, open_place
 
 
@@ -24,10 +24,19 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each start-up figure (median)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--many", type=int, metavar="N", help="only: N workloads in one command")
+    parser.add_argument("--data", action="store_true", help="only: the data path")
+    parser.add_argument("--loopback", action="store_true", help="only: no cluster, TCP beside it")
+    parser.add_argument("--idle", type=int, metavar="N", help="only: N idle connections")
     parser.add_argument("--files", action="store_true", help="only: loading; needs no cluster")
     options = parser.parse_args()
     if options.files:
         print(json.dumps(loading.measure(max(options.runs, 7)), indent=2))
+        return
+    if options.loopback:
+        print(json.dumps(loopback.measure(options.runs), indent=2))
+        return
+    if options.idle:
+        print(json.dumps(loopback.idle(options.idle), indent=2))
         return
     with (
         tempfile.TemporaryDirectory(prefix="tp-bench-") as folder,
@@ -35,9 +44,11 @@ def main() -> None:
     ):
         if options.many:
             figures = many.measure(place, options.many, many.audit_log())
+        elif options.data:
+            figures = datapath.measure(place)
         else:
             figures = measure(place, options.runs)
-    if options.json or options.many:
+    if options.json or options.many or options.data:
         print(json.dumps(figures, indent=2))
     else:
         print(table(figures))

@@ -36,8 +36,14 @@ from tpconfig.mux.opening import (
 from tpconfig.mux.splice import Splice
 
 MAX_FLOWS: Final = 512
-MAX_CONNECTIONS: Final = 4096
+"""UDP flows of one link, both ways."""
+
+MAX_CONNECTIONS: Final = 7168
+"""TCP connections of one link, both ways: ``session.MAX_STREAMS`` less what UDP, names and files
+may need."""
+
 QUIET_S: Final = 10.0
+"""Seconds between two log lines about callers of one port that the peer refuses."""
 
 _NOT_YOURS: Final = Refusal("denied", "only the agent opens such streams")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
@@ -43,6 +44,7 @@ def main(early: socket.socket | None = None) -> int:
     try:
         settings = take(os.environ)
         path = settings.termination_log
+        _raise_descriptors()
         loop_factory = _fast_loop()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(_serve(settings, log, _loop_name(loop_factory), early))
@@ -136,6 +138,12 @@ def _innermost(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _raise_descriptors() -> None:
+    """Take as many descriptors as may be had: each connection is one, and 1,024 are usual."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -15,10 +15,19 @@ from tpconfig.agent import accepting, binding
 from tpconfig.agent.readiness import Readiness
 
 MAX_HEAD: Final = 8 * 1024
+"""Bytes of a request's head; more is answered with 431."""
+
 HEAD_TIMEOUT_S: Final = 5.0
+"""Seconds in which the head must be there, however many bytes come meanwhile."""
+
 WRITE_TIMEOUT_S: Final = 5.0
+"""Seconds in which an answer must have been read."""
+
 MAX_CONNECTIONS: Final = 128
+"""Connections at once; the next is reset."""
+
 MAX_CONNECTIONS_PER_PROBER: Final = 16
+"""Connections of one address at once; its next is reset."""
 
 _END_OF_HEAD: Final = (b"\r\n\r\n", b"\n\n")
 
@@ -29,11 +38,19 @@ class Probes:
     Args:
         readiness: the state that is asked for.
         hold_s: how long a probe is held before the state there is is repeated.
+        head_s: how long a request's head may take.
     """
 
-    def __init__(self, readiness: Readiness, *, hold_s: float = names.PROBE_HOLD_S) -> None:
+    def __init__(
+        self,
+        readiness: Readiness,
+        *,
+        hold_s: float = names.PROBE_HOLD_S,
+        head_s: float = HEAD_TIMEOUT_S,
+    ) -> None:
         self.readiness = readiness
         self.hold_s = hold_s
+        self.head_s = head_s
         self._open: dict[ProbeConnection, str] = {}
         self._acceptors: list[accepting.Acceptor] = []
 
@@ -83,7 +100,7 @@ class ProbeConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
         self._prober = str((self._transport.get_extra_info("peername") or ("",))[0])
         if self._probes.admit(self, self._prober):
-            self._timer = self._loop.call_later(HEAD_TIMEOUT_S, self.drop)
+            self._timer = self._loop.call_later(self._probes.head_s, self.drop)
         else:
             self._transport.abort()
 

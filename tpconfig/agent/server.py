@@ -16,8 +16,8 @@ from tpconfig.mux.carrying import TcpPipe
 from tpconfig.mux.greeting import greet
 from tpconfig.mux.hello import HelloError, ServerHello
 
-HANDSHAKE_S: Final = 10.0
 MAX_HALF_OPEN: Final = 16
+"""Connections that may stand in the handshake at once; the next is reset."""
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ class LinkServer:
         if not await serving.join(sock, pipe):
             return None
         try:
-            async with asyncio.timeout(HANDSHAKE_S):
+            async with asyncio.timeout(self._pod.settings.handshake_s):
                 return await greet(pipe, hello, asked=lambda: self._answer(hello, answer))
         except (HelloError, EOFError, TimeoutError) as error:
             reason = str(error) or "the handshake took too long"

@@ -11,6 +11,9 @@ from tpconfig import names
 
 MAX_PORT: Final = 65535
 
+HANDSHAKE_S: Final = 10.0
+"""Seconds in which a connection must have shaken hands, however many bytes it sends meanwhile."""
+
 
 class SettingsError(ValueError):
     """The environment does not say what the agent needs to know."""
@@ -30,6 +33,7 @@ class Settings:
         dns_port: the port of those nameservers.
         hosts: the file with the Pod's host aliases.
         drain_s: seconds that the agent goes on serving after SIGTERM, at least.
+        handshake_s: seconds that a connection may take to prove that it knows the secret.
         heartbeat_s: seconds between two pings; two without a byte, and a connection is lost.
         reconnect_s: how long streams wait for the next connection, until the peer says.
         termination_log: where the last words go, for the kubelet to show.
@@ -44,6 +48,7 @@ class Settings:
     dns_port: int = 53
     hosts: str = "/etc/hosts"
     drain_s: float = 5.0
+    handshake_s: float = HANDSHAKE_S
     heartbeat_s: float = 5.0
     reconnect_s: float = 300.0
     termination_log: str = "/dev/termination-log"

@@ -21,7 +21,7 @@ BACKLOG: Final = 512
 EXHAUSTED_PAUSE_S: Final = 0.2
 """Seconds until the next try where this machine has no descriptor left; callers wait meanwhile."""
 
-MAX_CONNECTIONS: Final = 4096
+MAX_CONNECTIONS: Final = 7168
 """Connections of one forward at once; past it, callers wait in the backlog."""
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
