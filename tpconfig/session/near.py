@@ -44,4 +44,6 @@ class Neighbours:
         one = self.hosted.get(name)
         if one is None or port is None or not one.serving:
             return None
+        if any(pair.pod == port and pair.proxy_protocol for pair in one.ports):
+            return None  # it is told who calls, in the cluster's addresses
         return partial(one.dial, port)

@@ -26,5 +26,5 @@ def test_every_key_has_a_row() -> None:
 def test_what_has_no_engine_is_marked() -> None:
     """The page does not promise what `plan` would refuse."""
     rows = {line.split("`")[1]: line for line in reference.text().splitlines() if "| `" in line}
-    assert "*Not yet.*" in rows["proxy_protocol"]
+    assert "*Not yet.*" in rows["percent"]
     assert "*Not yet" not in rows["target"]
