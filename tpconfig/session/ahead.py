@@ -37,10 +37,11 @@ class Ahead:
             ConfigError: it is missing, broken, or asks for what this version cannot do.
         """
         sent, self._process = _received(self._process), None
-        if sent:
+        try:
             wish, noted = pickle.loads(sent)  # our own process wrote it
-            return replace(wish, environ=self.environ), noted
-        return _read(self.reload, self.environ)
+        except (EOFError, pickle.UnpicklingError):
+            return _read(self.reload, self.environ)
+        return replace(wish, environ=self.environ), noted
 
 
 def read_ahead(reload: Reload, environ: Mapping[str, str]) -> Ahead:
@@ -78,11 +79,12 @@ def _start(reload: Reload, environ: Mapping[str, str]) -> tuple[int, int]:
 
 
 def _received(process: tuple[int, int] | None) -> bytes:
-    """Return what the process sent; nothing where it failed."""
+    """Return what the process sent; not all of it where it failed."""
     if process is None:
         return b""
     pid, ours = process
     with os.fdopen(ours, "rb") as pipe:
         sent = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    return sent if status == 0 else b""
+    with suppress(ChildProcessError):  # it is our parent's where we have left the terminal since
+        os.waitpid(pid, 0)
+    return sent

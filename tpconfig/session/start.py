@@ -39,11 +39,11 @@ async def open_session(wish: Wish, emit: Emit) -> AsyncIterator[tuple[Session, D
         UnreachableError: the API server does not answer.
         UsageError: no such context, or a protected one.
     """
-    choice = wish.cluster
-    async with open_cluster(choice) as api:
+    place = state.prepare(state.folder(wish.environ))
+    async with _trial(wish, place) as tried, open_cluster(wish.cluster) as api:
         check_protected(wish, api)
-        place = state.prepare(state.folder(wish.environ))
-        user, (method, problem) = await _both(api, wish, place)
+        user = await cluster.who_am_i(api)
+        method, problem = _method(wish, await tried)
         name, file = wish.session.name, wish.session.file
         who = identify(server=api.server, user=user, name=name, file=file)
         emit = logged(emit, who.id)
@@ -98,22 +98,29 @@ def check_protected(wish: Wish, api: Api) -> None:
         )
 
 
-async def _both(api: Api, wish: Wish, place: Path) -> tuple[str, tuple[str, Diagnosis | None]]:
-    """Ask the cluster who we are while the machine is tried."""
-
-    wants_netns = bool(wish.desired.workloads) and wish.desired.method in ("auto", "namespace")
+@asynccontextmanager
+async def _trial(wish: Wish, place: Path) -> AsyncIterator[asyncio.Task[Diagnosis | None]]:
+    """Try the machine while the way to the cluster is opened; nobody has to wait for it."""
 
     async def trying() -> Diagnosis | None:
-        return await local.namespace_problem(place) if wants_netns else None
+        return await local.namespace_problem(place) if _wants_netns(wish) else None
 
+    tried = asyncio.create_task(trying())
+    await asyncio.sleep(0)  # its program starts now, beside what keeps this one busy
     try:
-        async with asyncio.TaskGroup() as group:
-            user = group.create_task(cluster.who_am_i(api))
-            tried = group.create_task(trying())
-    except* Exception as errors:
-        raise errors.exceptions[0] from None
-    problem = tried.result()
-    if not wants_netns:
-        return user.result(), ("none", None)
+        yield tried
+    finally:
+        tried.cancel()
+        await asyncio.gather(tried, return_exceptions=True)
+
+
+def _wants_netns(wish: Wish) -> bool:
+    return bool(wish.desired.workloads) and wish.desired.method in ("auto", "namespace")
+
+
+def _method(wish: Wish, problem: Diagnosis | None) -> tuple[str, Diagnosis | None]:
+    """Return the method that is meant, and what stands in the way of the one that was asked for."""
+    if not _wants_netns(wish):
+        return "none", None
     usable = problem is None or wish.desired.method == "namespace"
-    return user.result(), ("namespace" if usable else "none", problem)
+    return "namespace" if usable else "none", problem

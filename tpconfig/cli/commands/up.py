@@ -17,6 +17,7 @@ from tpconfig.cli.wish import STDIN, reload_of
 
 if TYPE_CHECKING:
     from tpconfig.model.events import Event
+    from tpconfig.session.ahead import Ahead
     from tpconfig.session.detached import EventPipe
     from tpconfig.session.executor import Emit
     from tpconfig.session.planfile import PlanFile
@@ -89,7 +90,7 @@ def command(
             abort_on_exit=abort_on_exit,
             on_conflict=on_conflict,
         )
-        code = _detached(asked) if detach else _here(asked)
+        code = (_detached if detach else _here)(asked, _read(asked))
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)
     sys.exit(code)
@@ -111,15 +112,32 @@ class _Asked:
     on_conflict: str | None
 
 
-def _here(asked: _Asked) -> int:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The file, which is being read, and the plan that is to be applied exactly, if any."""
+
+    reading: Ahead
+    exactly: PlanFile | None
+
+
+def _read(asked: _Asked) -> _Given:
+    """Begin to read the file, before anything else is imported."""
+    from tpconfig.session.ahead import read_ahead
+
+    exactly = _plan_of(asked) if asked.plan is not None else None
+    reload = exactly.reload if exactly else _reload_of(asked)
+    return _Given(read_ahead(reload, os.environ), exactly)
+
+
+def _here(asked: _Asked, given: _Given) -> int:
     """Come up in this process, and hold."""
     from tpconfig.cli.render import EventView
 
     view = EventView(as_json=asked.common.json, verbose=asked.common.verbose)
-    return _up(asked, view.show, lambda: None, attended=True)
+    return _up(asked, given, view.show, lambda: None, attended=True)
 
 
-def _detached(asked: _Asked) -> int:
+def _detached(asked: _Asked, given: _Given) -> int:
     """Start the session in a process of its own, and wait until it is up."""
     from tpconfig.cli.render import EventView
     from tpconfig.local import state
@@ -138,7 +156,8 @@ def _detached(asked: _Asked) -> int:
                 view.show(event)
 
         try:
-            code = _up(asked, emit, lambda: pipe.finish(detached.Outcome(0)), attended=False)
+            up = lambda: pipe.finish(detached.Outcome(0))  # noqa: E731
+            code = _up(asked, given, emit, up, attended=False)
         except (Exception, KeyboardInterrupt) as error:
             text, code = edge.explain(edge.flatten(error))
             pipe.finish(detached.Outcome(code, text))
@@ -150,17 +169,14 @@ def _detached(asked: _Asked) -> int:
     return outcome.code
 
 
-def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool) -> int:
-    """Read the file and hold what it asks for; return the exit code."""
-    from tpconfig.session.ahead import read_ahead
-
-    exactly = _plan_of(asked) if asked.plan is not None else None
-    reload = exactly.reload if exactly else _reload_of(asked)
-    reading = read_ahead(reload, os.environ)
+def _up(
+    asked: _Asked, given: _Given, emit: Emit, is_up: Callable[[], None], *, attended: bool
+) -> int:
+    """Hold what the file asks for; return the exit code."""
     from tpconfig.errors import UsageError
     from tpconfig.session.up import UpOptions, up
 
-    wish, noted = reading.take()
+    wish, noted = given.reading.take()
     notes.show(noted, as_json=asked.common.json)
     known = {workload.name for workload in wish.desired.workloads}
     if asked.exit_code_from is not None and asked.exit_code_from not in known:
@@ -168,14 +184,14 @@ def _up(asked: _Asked, emit: Emit, is_up: Callable[[], None], *, attended: bool)
     terminal = sys.stdin.isatty() and sys.stdout.isatty() and not asked.common.json
     runs = any(workload.run for workload in wish.desired.workloads)
     options = UpOptions(
-        reload=reload,
+        reload=given.reading.reload,
         keep=asked.keep,
         interactive=attended and terminal and bool(known) and not runs,
         stay=not attended,
-        watch=asked.watch and STDIN not in reload.files,
+        watch=asked.watch and STDIN not in given.reading.reload.files,
         exit_code_from=asked.exit_code_from,
         abort_on_exit=asked.abort_on_exit,
-        exactly=exactly,
+        exactly=given.exactly,
     )
     return edge.run(up(wish, options, emit, is_up))
 
