@@ -1,8 +1,9 @@
 """Many workloads in one command, beside as many bare Pods: time, and requests by the audit log.
 
 Both are taken in the same run, on the same node, so that the ratio says something on a busy
-machine. Requests are counted where the API server writes them down; watches, the Lease and
-port-forwards are not counted.
+machine. Requests are counted where the API server writes them down, those that are about no
+namespace too (access reviews), so nobody else's ``tp`` may run beside it; watches, the Lease and
+port-forwards are not counted, and the janitor's are counted by themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from tests.bench.place import IMAGE, PYTHON, Place
 
-_UNCOUNTED = ("leases", "portforward")
+_UNCOUNTED = ("leases", "pods/portforward")
 
 
 def measure(place: Place, count: int, audit: Path | None) -> dict[str, Any]:
@@ -38,25 +39,34 @@ def measure(place: Place, count: int, audit: Path | None) -> dict[str, Any]:
     figures: dict[str, Any] = {"count": count, "bare_s": bare_s, "up_s": up_s, "down_s": down_s}
     if audit:
         time.sleep(1.0)  # the API server writes its log in the background
-        found = requests(audit, size, place.namespace)
-        figures |= {"requests": sum(found.values()), "by_verb": dict(found.most_common())}
+        for who, agent in (("requests", "tp/"), ("janitor_requests", "tp-janitor")):
+            found = requests(audit, size, place.namespace, agent)
+            figures |= {who: sum(found.values()), f"{who}_by_verb": dict(found.most_common())}
+        figures["requests_per_workload"] = round(figures["requests"] / count, 2)
     return figures
 
 
-def requests(audit: Path, since: int, namespace: str) -> Counter[str]:
-    """Count what ``tp`` asked for in a namespace, by verb and resource, from a byte of the log."""
+def requests(audit: Path, since: int, namespace: str, agent: str) -> Counter[str]:
+    """Count what was asked for in a namespace or in none, by verb and resource.
+
+    Args:
+        audit: the API server's log.
+        since: from which byte of it on.
+        namespace: where; what is about no namespace counts as well.
+        agent: how the asker's ``User-Agent`` begins.
+    """
     found: Counter[str] = Counter()
     with audit.open("rb") as log:
         log.seek(since)
         for line in log:
             event = json.loads(line)
             what = event.get("objectRef") or {}
-            ours = event.get("userAgent", "").startswith("tp")
+            ours = event.get("userAgent", "").startswith(agent)
             if not ours or event["stage"] != "ResponseComplete" or event["verb"] == "watch":
                 continue
             name = "/".join(filter(None, (what.get("resource"), what.get("subresource"))))
-            if what.get("namespace") == namespace and not any(one in name for one in _UNCOUNTED):
-                found[f"{event['verb']} {name}"] += 1
+            if what.get("namespace", namespace) == namespace and name not in _UNCOUNTED:
+                found[f"{event['verb']} {name or event['requestURI']}"] += 1
     return found
 
 
