@@ -24,8 +24,14 @@ class Common:
     namespace: str | None = None
     json: bool = False
     verbose: int = 0
+    quiet: bool = False
     meant: str | None = None
     bastion: str | None = None
+
+    @property
+    def loudness(self) -> int:
+        """How much is said: -1 only what matters, 0 as usual, 1 and 2 more."""
+        return -1 if self.quiet else self.verbose
 
     def over(self, other: Common) -> Common:
         """Return these options, and the other's where these say nothing."""
@@ -74,6 +80,9 @@ _OPTIONS: tuple[Decorator, ...] = (
     click.option("--json", is_flag=True, help="For programs: JSON, errors too."),
     click.option("-v", "--verbose", count=True, help="Say more; twice: also every request."),
     click.option(
+        "-q", "--quiet", is_flag=True, help="Say only what went wrong, and what processes write."
+    ),
+    click.option(
         "--yes-i-mean", "meant", metavar="CONTEXT", help="Allow a context of cluster.protected."
     ),
 )
@@ -97,6 +106,8 @@ def _with(options: Sequence[Decorator], function: Callable[..., Any]) -> Callabl
         above = context.parent.obj if context.parent and context.parent.obj else Common()
         common = own.over(above)
         context.meta[_JSON] = common.json
+        if common.quiet and common.verbose:
+            raise click.UsageError("--quiet and --verbose: one of them", context)
         if common.verbose:
             log.to_terminal(common.verbose)
         return function(*args, common=common, **values)

@@ -23,11 +23,16 @@ _SIGN_COLORS = {"+": _GREEN, "-": _RED, "~": _YELLOW}
 
 
 class EventView:
-    """Shows events as they come: lines on standard error, processes' output on standard output."""
+    """Shows events as they come: lines on standard error, processes' output on standard output.
 
-    def __init__(self, *, as_json: bool, verbose: int = 0) -> None:
+    Args:
+        as_json: for programs, all of them.
+        loudness: -1 for what went wrong only, 0 as usual, 1 and above also what is waited for.
+    """
+
+    def __init__(self, *, as_json: bool, loudness: int = 0) -> None:
         self._json = as_json
-        self._verbose = verbose
+        self._loudness = loudness
         self._color = wants_color(sys.stderr.isatty())
         self._prefixes: dict[str, str] = {}
 
@@ -40,7 +45,7 @@ class EventView:
             case e.ProcessOutput(workload=workload, line=line):
                 text = line.decode(errors="replace")
                 print(f"{self._prefix(workload)}{text}", flush=True)
-            case _:
+            case _ if self._loudness >= 0 or _matters(event):
                 for text in self._lines(event):
                     print(text, file=sys.stderr, flush=True)
 
@@ -52,7 +57,7 @@ class EventView:
                 return []
             case e.ActionWaiting(action=action, what=what):
                 waits = f"  … {describe.subject(action)}: waiting for {what}"
-                return [self._paint(_DIM, waits)] if self._verbose or sys.stderr.isatty() else []
+                return [self._paint(_DIM, waits)] if self._loudness or sys.stderr.isatty() else []
             case e.ActionDone(action=action, took_s=took_s, detail=detail):
                 mark = self._paint(_GREEN, "✓")
                 more = f": {detail}" if detail else ""
@@ -92,6 +97,17 @@ class EventView:
             colored = wants_color(sys.stdout.isatty())
             self._prefixes[workload] = f"{color}{plain}{_OFF}" if colored else plain
         return self._prefixes[workload]
+
+
+def _matters(event: Event) -> bool:
+    """Tell whether something is not as it should be."""
+    match event:
+        case e.ProcessEnded(code=code):
+            return code != 0
+        case e.LinkChanged(up=up):
+            return not up
+        case _:
+            return isinstance(event, e.ActionFailed | e.ProcessRestarts | e.FileRefused | e.Remark)
 
 
 def plan_text(planned: e.Planned, *, color: bool) -> str:

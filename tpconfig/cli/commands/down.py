@@ -41,7 +41,7 @@ def command(session: str | None, every: bool, force: bool, common: Common) -> No
                 raise
             named, wish = False, loading.without_file(reload_of(common), os.environ)
         options = DownOptions(session=session, named=named, force=force, all=every)
-        view = EventView(as_json=common.json, verbose=common.verbose)
+        view = EventView(as_json=common.json, loudness=common.loudness)
         edge.run(down(wish, options, view.show))
     except (Exception, KeyboardInterrupt) as error:
         edge.fail(error)

@@ -44,7 +44,7 @@ def command(
         noted: list[Problem] = []
         wish = loading.load(reload, os.environ, noted=noted)
         notes.show(noted, as_json=common.json)
-        view = render.EventView(as_json=False, verbose=common.verbose)
+        view = render.EventView(as_json=False, loudness=common.loudness)
         planned = edge.run(planning.plan(wish, view.show))
         if output is not None:
             planfile.write(output, planned, reload)

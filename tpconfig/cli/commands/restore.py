@@ -23,7 +23,7 @@ def command(session: str | None, all_namespaces: bool, common: Common) -> None:
     from tpconfig.session.restoring import restore
 
     try:
-        view = EventView(as_json=common.json, verbose=common.verbose)
+        view = EventView(as_json=common.json, loudness=common.loudness)
         work = restore(reload_of(common), view.show, session=session, everywhere=all_namespaces)
         edge.run(work)
     except (Exception, KeyboardInterrupt) as error:

@@ -133,7 +133,7 @@ def _here(asked: _Asked, given: _Given) -> int:
     """Come up in this process, and hold."""
     from tpconfig.cli.render import EventView
 
-    view = EventView(as_json=asked.common.json, verbose=asked.common.verbose)
+    view = EventView(as_json=asked.common.json, loudness=asked.common.loudness)
     return _up(asked, given, view.show, lambda: None, attended=True)
 
 
@@ -145,10 +145,10 @@ def _detached(asked: _Asked, given: _Given) -> int:
     from tpconfig.session import detached
 
     folder = state.prepare(state.folder(os.environ))
-    view = EventView(as_json=asked.common.json, verbose=asked.common.verbose)
+    view = EventView(as_json=asked.common.json, loudness=asked.common.loudness)
 
     def session(pipe: EventPipe) -> int:
-        view = EventView(as_json=asked.common.json, verbose=asked.common.verbose)
+        view = EventView(as_json=asked.common.json, loudness=asked.common.loudness)
 
         def emit(event: Event) -> None:
             pipe.emit(event)
