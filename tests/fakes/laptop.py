@@ -21,6 +21,7 @@ from tpconfig.model.target import Target
 from tpconfig.session.hosted import Hosted
 from tpconfig.session.identity import Identity
 from tpconfig.session.lifecycle import Session
+from tpconfig.session.near import Neighbours
 
 Object = dict[str, Any]
 
@@ -32,6 +33,10 @@ class PretendedMachine:
     here: Any = None
     hosted: dict[str, Hosted] = field(default_factory=dict)
     there: dict[str, HostedFacts] = field(default_factory=dict)
+    neighbours: Neighbours = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.neighbours = Neighbours(self.hosted)
 
     def adopt(self, workloads: object) -> None:
         """Take over what the file says now."""

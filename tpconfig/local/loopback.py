@@ -29,5 +29,7 @@ async def connect_loopback(
             sock.close()
             raise
         else:
-            return sock
+            if sock.getsockname() != sock.getpeername():
+                return sock
+            sock.close()  # TCP let it connect to itself: its own port happened to be this one
     return None
