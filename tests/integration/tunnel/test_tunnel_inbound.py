@@ -138,8 +138,8 @@ async def test_a_port_that_is_taken(agent: Agent) -> None:
 async def test_a_udp_port_that_is_taken(agent: Agent) -> None:
     """The same number is free for TCP when only UDP is taken."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sidecar:
-        sidecar.bind(("0.0.0.0", 0))
-        taken = sidecar.getsockname()[1]
+        taken = free_port()
+        sidecar.bind(("0.0.0.0", taken))
         async with agent.link() as link:
             with pytest.raises(LinkError, match="in use"):
                 await link.listen(taken, "udp")
