@@ -33,14 +33,14 @@ from tests.e2e.striking import WRONG, Proxy, Strike, open_proxy
 POINTS = int(os.environ.get("TP_CRASH_POINTS", "60"))
 """How many points are tried; 0 for all of them, each healed in both ways."""
 
-BUDGET_S = float(os.environ.get("TP_CRASH_BUDGET_S", "270" if POINTS else "inf"))
+BUDGET_S = float(os.environ.get("TP_CRASH_BUDGET_S", "200" if POINTS else "inf"))
 """No further point is begun after this; how many were tried is printed."""
 
 ONLY = os.environ.get("TP_CRASH_AT", "")
 """One point, as a failure names it: ``27:unheard:janitor``."""
 
-SIDE_BY_SIDE = int(os.environ.get("TP_CRASH_STREETS", "4"))
-"""Most of a point's time is waiting."""
+SIDE_BY_SIDE = int(os.environ.get("TP_CRASH_STREETS", "2" if POINTS else "4"))
+"""Most of a point's time is waiting; but other tests run beside these, with times of their own."""
 
 TTL_S = 10
 HEALED_S = 240.0
