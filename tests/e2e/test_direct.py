@@ -16,7 +16,10 @@ def test_two_swapped_workloads_talk_directly(place: Place) -> None:
     found = json.loads(place.kubectl("get", "service", "other", "-o", "json"))
     address = found["spec"]["clusterIP"]
     with network_of(place) as network:
-        place.write({"web": objects.swap(3000), "other": objects.swap(3001, name="other")})
+        place.write(
+            {"web": objects.swap(3000), "other": objects.swap(3001, name="other")},
+            session={"ttl": "300s"},
+        )
         place.ok("up", "-d")
         curl = ("run", "web", "--", "curl", "-sSm", "10")
         for url in ("http://other", f"http://{address}"):

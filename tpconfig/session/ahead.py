@@ -6,9 +6,11 @@ of it is small. On one processor nothing is lost by it, on two a quarter of a se
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import signal
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +20,8 @@ from tpconfig.errors import Problem
 from tpconfig.session.wish import Reload, Wish
 
 STDIN: Final = "-"
+
+_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ def _start(reload: Reload, environ: Mapping[str, str]) -> tuple[int, int]:
     pid = os.fork()
     if pid == 0:
         with suppress(BaseException):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for us ends or goes on
+            _end_with_the_parent()
             os.close(ours)
             wish, noted = _read(reload, environ)
             with os.fdopen(theirs, "wb") as pipe:
@@ -76,6 +80,13 @@ def _start(reload: Reload, environ: Mapping[str, str]) -> tuple[int, int]:
         os._exit(0)
     os.close(theirs)
     return pid, ours
+
+
+def _end_with_the_parent() -> None:
+    """Be gone when whoever waits for us is, and at Ctrl-C, without a word."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _received(process: tuple[int, int] | None) -> bytes:
