@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 
 from tpconfig.cli.options import Common
-from tpconfig.session.wish import Reload
-
-STDIN = "-"
+from tpconfig.session.wish import STDIN, Reload
 
 
 def reload_of(

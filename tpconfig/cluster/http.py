@@ -1,7 +1,7 @@
 """aiohttp, imported without reading the certificate authorities of the whole world.
 
 While it is imported it makes two TLS contexts and loads the system's authorities into both, some
-hundreds: a third of what the import takes. Every session here brings a context of its own, the
+hundreds: much of what the import takes. Every session here brings a context of its own, the
 kubeconfig's, so those two stay empty. Were one ever used, no server would be trusted.
 """
 

@@ -1,7 +1,7 @@
 """Reads the file in a process of its own while this one imports what a session needs.
 
 What checks a file takes as long to import as all the rest together, and is needed once: what comes
-of it is small. On one processor nothing is lost by it, on two a quarter of a second is won.
+of it is small. A second processor does the one while the first does the other.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tpconfig.errors import Problem
-from tpconfig.session.wish import Reload, Wish
-
-STDIN: Final = "-"
+from tpconfig.session.wish import STDIN, Reload, Wish
 
 _PR_SET_PDEATHSIG: Final = 1
 

@@ -19,10 +19,9 @@ from tpconfig.model.desired import Forward
 from tpconfig.model.events import Planned
 from tpconfig.model.target import Change, PortPair, Target
 from tpconfig.planner import permissions
-from tpconfig.session.wish import Reload
+from tpconfig.session.wish import STDIN, Reload
 
 VERSION: Final = 1
-STDIN: Final = "-"
 
 _NOT_SHOWN: Final = frozenset({"reason", "claim"})
 _WHERE: Final = ("context", "server", "session", "namespaces")

@@ -17,6 +17,10 @@ _BASTION: Final = re.compile(
 )
 
 
+STDIN: Final = "-"
+"""The file that is read from standard input."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterChoice:
     """Which cluster, by kubeconfig and context; ``None`` is what kubectl would take."""

@@ -13,7 +13,8 @@ import click
 from tpconfig.cli import completing, notes
 from tpconfig.cli import exit as edge
 from tpconfig.cli.options import Common, common_options
-from tpconfig.cli.wish import STDIN, reload_of
+from tpconfig.cli.wish import reload_of
+from tpconfig.session.wish import STDIN
 
 if TYPE_CHECKING:
     from tpconfig.model.events import Event
